@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class IngestionConfig(AppConfig):
+    name = "shelfops.ingestion"
+    label = "ingestion"
+    verbose_name = "Feeds"

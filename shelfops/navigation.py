@@ -1,0 +1,3 @@
+"""The shell's side bar and looks (Unfold's settings)."""
+
+UNFOLD = {"SITE_TITLE": "ShelfOps", "SITE_HEADER": "ShelfOps"}

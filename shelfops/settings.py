@@ -1,0 +1,180 @@
+"""Settings, read once from the environment (or a `.env` file beside manage.py).
+
+A value that is missing or malformed stops the start and names its variable. A secret may
+come from a file: `NAME_FILE` holds the path.
+"""
+
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from shelfops.embedded import database_urls
+from shelfops.navigation import UNFOLD  # noqa: F401  (read by Unfold)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+env.read_env(BASE_DIR / ".env")
+
+
+def boolean(name: str, default: bool) -> bool:
+    """A variable that is true or false; anything else stops the start."""
+    words = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
+    value = env.str(name, default=str(default)).strip().lower()
+    if value not in words:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return words[value]
+
+
+def whole_number(name: str, default: int) -> int:
+    """A variable that is a whole number of 0 or more; anything else stops the start."""
+    value = env.str(name, default=str(default)).strip()
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+    return int(value)
+
+
+def database(name: str, url: str) -> dict[str, object]:
+    """Django's settings for the log-in that the variable `name` gives."""
+    config = env.db_url_config(url)
+    if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
+        raise ImproperlyConfigured(
+            f"{name} must look like postgresql://role:password@host:5432/database."
+        )
+    return {**config, "OPTIONS": {**config.get("OPTIONS", {})}}
+
+
+DEBUG = boolean("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Set SECRET_KEY or SECRET_KEY_FILE in the environment or in .env;"
+        " `make run` writes a .env with a new one."
+    )
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# One log-in for each database role. The application's is Django's default; migrations, jobs
+# and refreshes go through "owner", cross-customer reads of platform staff through "operator".
+ALIASES = {
+    "default": "DATABASE_URL",
+    "owner": "DATABASE_OWNER_URL",
+    "operator": "DATABASE_OPERATOR_URL",
+}
+DATABASE_URLS = {name: env.str(name, default="") for name in ALIASES.values()}
+if not any(DATABASE_URLS.values()):
+    DATABASE_URLS = database_urls(BASE_DIR)
+for name, url in DATABASE_URLS.items():
+    if not url:
+        raise ImproperlyConfigured(
+            f"{name} is not set. A server needs all three of {', '.join(DATABASE_URLS)};"
+            " `manage.py provision_database ADMIN_URL` prints them."
+            " With none of them set, the embedded engine is used."
+        )
+DATABASES = {alias: database(name, DATABASE_URLS[name]) for alias, name in ALIASES.items()}
+# psycopg's own pool; 0 turns it off, as PgBouncer in front of the server wants.
+if pool_size := whole_number("DATABASE_POOL_SIZE", 10):
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 30}  # type: ignore[index]
+DATABASE_ROUTERS = ["shelfops.tenancy.routers.OwnerMigrates"]
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_filters",
+    "shelfops.embedded",
+    "shelfops.timescale",
+    "shelfops.tenancy",
+    "shelfops.ingestion",
+    "inventory",
+    "sales",
+    "alerts",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Innermost: everything a view or its template reads happens inside the tenant's transaction.
+    "shelfops.tenancy.middleware.TenantMiddleware",
+]
+
+ROOT_URLCONF = "shelfops.urls"
+WSGI_APPLICATION = "shelfops.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "shelfops.tenancy.context_processors.tenant",
+            ],
+        },
+    },
+]
+
+AUTH_USER_MODEL = "tenancy.User"
+AUTHENTICATION_BACKENDS = ["shelfops.tenancy.backends.EmailBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    for validator in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+SESSION_ENGINE = "shelfops.tenancy.sessions"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# Behind TLS set HTTPS=true: cookies are then sent over TLS only and plain requests redirected.
+HTTPS = boolean("HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+X_FRAME_OPTIONS = "SAMEORIGIN"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+}

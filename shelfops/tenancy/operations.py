@@ -1,0 +1,59 @@
+"""Migration operations that put a table or view under the tenant rule.
+
+Migrations depend on what these print, so they are frozen: add a new one instead of changing
+one. Everything they run may be run again without harm.
+"""
+
+from django.db.migrations import RunSQL
+
+# An uncorrelated sub-select is worked out once per statement, not once per row.
+OWN_ROWS = "customer_id = (SELECT current_customer_id())"
+
+
+def tenant_table(
+    table: str, privileges: str = "SELECT, INSERT, UPDATE, DELETE", own_rows: str = OWN_ROWS
+) -> RunSQL:
+    """Row-level security for an ordinary table of schema public.
+
+    `privileges` are the application's; the operator may read. FORCE puts the owner under the
+    policy too, so that a view or function of the owner's cannot become a way around it.
+    """
+    return RunSQL(
+        f"""
+        ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+        DROP POLICY IF EXISTS {table}_tenant ON {table};
+        CREATE POLICY {table}_tenant ON {table} USING ({own_rows}) WITH CHECK ({own_rows});
+        DROP POLICY IF EXISTS {table}_operator ON {table};
+        CREATE POLICY {table}_operator ON {table} FOR SELECT TO shelfops_operator USING (true);
+        REVOKE ALL ON {table} FROM PUBLIC, shelfops_app, shelfops_operator;
+        GRANT {privileges} ON {table} TO shelfops_app;
+        GRANT SELECT ON {table} TO shelfops_operator;
+        """,
+        f"""
+        REVOKE ALL ON {table} FROM shelfops_app, shelfops_operator;
+        DROP POLICY IF EXISTS {table}_operator ON {table};
+        DROP POLICY IF EXISTS {table}_tenant ON {table};
+        ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;
+        ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;
+        """,
+    )
+
+
+def tenant_view(view: str, select: str, privileges: str = "SELECT") -> RunSQL:
+    """A barrier view in public over the `timeseries` table or aggregate of the same name.
+
+    `select` ends before the WHERE. The sub-select makes the customer an InitPlan, which the
+    columnstore needs to prune segments. Views that are written through keep WITH CHECK OPTION.
+    """
+    check = "WITH CASCADED CHECK OPTION" if "INSERT" in privileges else ""
+    return RunSQL(
+        f"""
+        CREATE OR REPLACE VIEW public.{view} WITH (security_barrier = true) AS
+        {select} WHERE {OWN_ROWS} {check};
+        REVOKE ALL ON public.{view} FROM PUBLIC, shelfops_app, shelfops_operator;
+        GRANT {privileges} ON public.{view} TO shelfops_app;
+        GRANT SELECT ON public.{view} TO shelfops_operator;
+        """,
+        f"DROP VIEW IF EXISTS public.{view};",
+    )

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class TimescaleConfig(AppConfig):
+    name = "shelfops.timescale"
+    label = "timescale"
+    verbose_name = "TimescaleDB"
