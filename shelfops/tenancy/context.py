@@ -63,11 +63,12 @@ def tenant(customer: "Customer | UUID", *, using: str = "default") -> Iterator[N
     """
     customer_id = customer if isinstance(customer, UUID) else customer.pk
     outer = _customer_id.get()
+    nested = connections[using].in_atomic_block
     with transaction.atomic(using=using), bound(customer_id):
         set_local("current_customer_id", customer_id, using)
         yield
         # A savepoint that is released keeps its settings; one rolled back has none to give back.
-        if not connections[using].needs_rollback:
+        if nested and not connections[using].needs_rollback:
             set_local("current_customer_id", outer, using)
 
 
