@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_filters",
+    "shelfops",
     "shelfops.embedded",
     "shelfops.timescale",
     "shelfops.tenancy",

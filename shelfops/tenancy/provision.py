@@ -3,6 +3,8 @@
 Knows nothing of Django: the embedded engine calls it before settings exist.
 """
 
+import hmac
+
 from psycopg import Connection, sql
 
 ROLES = {"owner": "shelfops_owner", "app": "shelfops_app", "operator": "shelfops_operator"}
@@ -13,6 +15,14 @@ LOCK = 7_305_114_521
 
 class ProvisionError(RuntimeError):
     """The server cannot be used as it is; the text says what to do."""
+
+
+def derive_passwords(secret: str, host: str, port: int) -> dict[str, str]:
+    """The roles' passwords for one server: always the same for the same secret."""
+    return {
+        key: hmac.digest(secret.encode(), f"{host}:{port}:{role}".encode(), "sha256").hex()[:40]
+        for key, role in ROLES.items()
+    }
 
 
 def provision(connection: Connection, passwords: dict[str, str]) -> None:

@@ -1,0 +1,121 @@
+"""`make run`: everything from an empty folder to a served back office, in one command."""
+
+import signal
+import socket
+import subprocess
+import sys
+from argparse import ArgumentParser
+from contextlib import ExitStack, closing
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from shelfops.embedded import serving
+from shelfops.tenancy.models import Customer, User
+
+HOST = "127.0.0.1"
+DEMO_PASSWORD = "shelfops-demo"  # noqa: S105  (printed for the log-ins of the demonstration data)
+
+
+class Command(BaseCommand):
+    help = "Start the database if it is the embedded one, migrate, load real data, and serve."
+    requires_system_checks: list[str] = []  # the database may not be there yet
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+
+    def handle(self, *args: Any, port: int, **options: Any) -> None:
+        refuse_occupied(port)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop on it as on Ctrl-C
+        try:
+            with serving(settings.BASE_DIR, settings.DATABASE_URLS):
+                self.prepare()
+                self.serve(port)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+
+    def prepare(self) -> None:
+        """Schema, static files, and, into an empty database, a slice of real sales."""
+        call_command("check", databases=["owner"])
+        call_command("migrate", verbosity=0)
+        call_command("check", databases=["default", "owner", "operator"])
+        call_command("collectstatic", interactive=False, verbosity=0)
+        if not Customer.objects.using("operator").exists():
+            call_command("load_complete_journey", stores=12, demo_password=DEMO_PASSWORD)
+
+    def serve(self, port: int) -> None:
+        """Serve and run due jobs, each in a process of its own, until Ctrl-C or until one ends."""
+        manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+        gunicorn = [sys.executable, "-m", "gunicorn", "shelfops.wsgi", "--bind", f"{HOST}:{port}"]
+        with ExitStack() as stack:
+            stack.enter_context(stopping([*manage, "run_jobs", "--every", "60"]))
+            web = stack.enter_context(stopping([*gunicorn, "--threads", "8", "--log-level=warning"]))
+            wait_until_served(port, web)
+            self.stdout.write(welcome(port))
+            if web.wait():
+                raise CommandError("The web server stopped; its messages are above.")
+
+
+def refuse_occupied(port: int) -> None:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise CommandError(
+                f"Port {port} cannot be used ({error}). Stop the program that has it, or choose"
+                f" another: make run PORT={port + 1 if port < 65535 else 8001}"
+            ) from error
+
+
+class stopping:  # noqa: N801  (reads as a verb where it is used)
+    """A child process for the length of a block: asked to end at its end, and waited for."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
+
+    def __enter__(self) -> "subprocess.Popen[bytes]":
+        # A session of its own: Ctrl-C reaches this process alone, which then stops the child.
+        self.child = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603
+        return self.child
+
+    def __exit__(self, *exc: object) -> None:
+        self.child.terminate()
+        try:
+            self.child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def wait_until_served(port: int, web: "subprocess.Popen[bytes]") -> None:
+    while web.poll() is None:
+        with closing(socket.socket()) as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        try:
+            web.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def welcome(port: int) -> str:
+    """The address, and the demonstration's log-ins by role."""
+    lines = ["", f"ShelfOps is at http://{HOST}:{port}/   (Ctrl-C stops it)", ""]
+    logins = demo_logins()
+    if logins:
+        lines += [f"Log in with the password {DEMO_PASSWORD} as", ""]
+        lines += [f"  {role:<18}{email:<34}{customer}" for role, customer, email in logins]
+    return "\n".join([*lines, ""])
+
+
+def demo_logins() -> list[tuple[str, str, str]]:
+    """Role, customer and e-mail of the demonstration's users; .example is a reserved domain."""
+    users = User.objects.using("operator").filter(email__endswith=".example", is_active=True)
+    rows = users.order_by("customer__name", "role", "email").only("role", "email", "customer__name")
+    return [
+        (user.get_role_display(), user.customer.name if user.customer else "", user.email)
+        for user in rows.select_related("customer")
+    ]

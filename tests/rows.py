@@ -1,0 +1,67 @@
+"""At least one row of a customer in every table and view that holds customers' data."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from inventory.models import Product, Store
+from shelfops.tenancy.context import tenant
+from shelfops.tenancy.models import Customer
+
+STATEMENTS = (
+    """
+    INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,
+                              quantity, unit_price, total_amount)
+    SELECT %(store)s, %(product)s, %(at)s, %(at)s::date, 'R' || n, 1, 2, 1.5, 3
+    FROM generate_series(1, 3) n
+    """,
+    """
+    INSERT INTO inventory_levels (store_id, product_id, timestamp, quantity_on_hand)
+    VALUES (%(store)s, %(product)s, %(at)s, 5)
+    """,
+    """
+    INSERT INTO current_stock (store_id, product_id, timestamp, quantity_on_hand)
+    VALUES (%(store)s, %(product)s, %(at)s, 5)
+    """,
+    """
+    INSERT INTO forecasts (store_id, product_id, forecast_for, issued_at, model, quantity)
+    VALUES (%(store)s, %(product)s, %(at)s::date, %(at)s, 'naive', 4)
+    """,
+    """
+    INSERT INTO reorder_points (store_id, product_id, reorder_point, effective_from)
+    VALUES (%(store)s, %(product)s, 3, %(at)s)
+    """,
+    """
+    INSERT INTO alerts (store_id, product_id, alert_type, severity, message)
+    VALUES (%(store)s, %(product)s, 'low_stock', 'warning', 'Few left')
+    """,
+    """
+    INSERT INTO anomalies (store_id, product_id, kind, severity, metadata)
+    VALUES (%(store)s, %(product)s, 'spike', 'info', '{"z": 4}')
+    """,
+    """
+    INSERT INTO customer_access (operator_email, action, reason)
+    VALUES ('operator@example.com', 'start', 'support')
+    """,
+    """
+    INSERT INTO store_assignments (user_id, store_id)
+    SELECT user_id, %(store)s FROM users WHERE role = 'admin'
+    """,
+    """
+    INSERT INTO django_admin_log (action_time, object_repr, action_flag, change_message, user_id)
+    SELECT %(at)s, 'secret name', 1, '', user_id FROM users WHERE role = 'admin'
+    """,
+)
+
+
+def days_ago(days: float) -> datetime:
+    return timezone.now() - timedelta(days=days)
+
+
+def fill(customer: Customer, store: Store, product: Product, at: datetime | None = None) -> None:
+    """The rows; `customer` has an admin already."""
+    params = {"store": store.pk, "product": product.pk, "at": at or days_ago(3)}
+    with tenant(customer), connection.cursor() as cursor:
+        for statement in STATEMENTS:
+            cursor.execute(statement, params)
