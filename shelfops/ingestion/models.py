@@ -1,0 +1,76 @@
+"""The record of every import, and the rows that it could not place."""
+
+from uuid import uuid4
+
+from django.db import models
+from django.utils import timezone
+
+from shelfops.tenancy.models import TenantModel
+
+
+class ImportBatch(TenantModel):
+    """One import of one file: `rows_read` = inserted + already there + refused.
+
+    The counts grow with every block that is committed, so they are right for a batch that
+    failed half-way, too.
+    """
+
+    class Status(models.TextChoices):
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    batch_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    kind = models.CharField(max_length=32, help_text="What its rows are, such as transactions.")
+    source = models.CharField(max_length=255, help_text="The file's name.")
+    source_hash = models.CharField(max_length=64, help_text="SHA-256 of the file.")
+    imported_by = models.CharField(max_length=254, help_text="E-mail of a person, or a command.")
+    status = models.CharField(max_length=16, choices=Status, default=Status.RUNNING)
+    rows_read = models.BigIntegerField(default=0)
+    rows_inserted = models.BigIntegerField("inserted", default=0)
+    rows_present = models.BigIntegerField("already there", default=0)
+    rows_refused = models.BigIntegerField("refused", default=0)
+    error = models.TextField(blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "import_batches"
+        ordering = ["-started_at"]
+        verbose_name_plural = "import batches"
+
+    def __str__(self) -> str:
+        return f"{self.kind} from {self.source}"
+
+
+class RefusedRow(TenantModel):
+    """A row of a file that was not placed, and why.
+
+    A row is known by its file and line: importing a file again moves its refused rows to the
+    newer batch instead of keeping them twice.
+    """
+
+    refused_row_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    batch = models.ForeignKey(
+        ImportBatch, models.PROTECT, related_name="refused", db_constraint=False
+    )
+    kind = models.CharField(max_length=32)
+    source_hash = models.CharField(max_length=64)
+    line_number = models.BigIntegerField("line")
+    field = models.CharField(max_length=64)
+    reason = models.CharField(max_length=255)
+    content = models.JSONField()
+
+    class Meta:
+        db_table = "refused_rows"
+        ordering = ["line_number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "kind", "source_hash", "line_number"],
+                name="refused_rows_line_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Line {self.line_number}, {self.field}: {self.reason}"
