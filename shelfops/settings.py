@@ -4,6 +4,7 @@ A value that is missing or malformed stops the start and names its variable. A s
 come from a file: `NAME_FILE` holds the path.
 """
 
+import logging
 from pathlib import Path
 
 import environ
@@ -14,7 +15,7 @@ from shelfops.navigation import UNFOLD  # noqa: F401  (read by Unfold)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
+env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
 
@@ -35,6 +36,24 @@ def whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+def secret(name: str) -> str:
+    """A secret from the variable, or from the file that NAME_FILE names; empty if neither."""
+    path = env.str(f"{name}_FILE", default="")
+    if not path:
+        return env.str(name, default="")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
+
+
+def log_level(name: str) -> str:
+    level = env.str(name, default="INFO").strip().upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"{name} must be a level such as INFO, not {level!r}.")
+    return level
+
+
 def database(name: str, url: str) -> dict[str, object]:
     """Django's settings for the log-in that the variable `name` gives."""
     config = env.db_url_config(url)
@@ -46,7 +65,7 @@ def database(name: str, url: str) -> dict[str, object]:
 
 
 DEBUG = boolean("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY = secret("SECRET_KEY")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
         "SECRET_KEY is not set. Set SECRET_KEY or SECRET_KEY_FILE in the environment or in .env;"
@@ -62,7 +81,7 @@ ALIASES = {
     "owner": "DATABASE_OWNER_URL",
     "operator": "DATABASE_OPERATOR_URL",
 }
-DATABASE_URLS = {name: env.str(name, default="") for name in ALIASES.values()}
+DATABASE_URLS = {name: secret(name) for name in ALIASES.values()}
 if not any(DATABASE_URLS.values()):
     DATABASE_URLS = database_urls(BASE_DIR)
 for name, url in DATABASE_URLS.items():
@@ -177,5 +196,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    "root": {"handlers": ["console"], "level": log_level("LOG_LEVEL")},
 }

@@ -9,6 +9,8 @@ from psycopg import Connection, sql
 
 ROLES = {"owner": "shelfops_owner", "app": "shelfops_app", "operator": "shelfops_operator"}
 
+AVAILABLE = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
+
 # Keeps two provisioning runs on one server from altering the same roles at once.
 LOCK = 7_305_114_521
 
@@ -30,8 +32,18 @@ def provision(connection: Connection, passwords: dict[str, str]) -> None:
 
     `connection` is a superuser's in autocommit mode; `passwords` maps owner, app and operator.
     """
+    require_timescaledb(connection)
     provision_roles(connection, passwords)
     provision_database(connection)
+
+
+def require_timescaledb(connection: Connection) -> None:
+    """ProvisionError before anything is made, if the server cannot do."""
+    if not connection.execute(AVAILABLE).fetchone():
+        raise ProvisionError(
+            "This server has no TimescaleDB. Install TimescaleDB Community 2.23 or newer for its"
+            " PostgreSQL version, and add timescaledb to shared_preload_libraries."
+        )
 
 
 def provision_roles(connection: Connection, passwords: dict[str, str]) -> None:
@@ -61,14 +73,6 @@ def create_database(connection: Connection, name: str) -> None:
 
 def provision_database(connection: Connection) -> None:
     """Extension, schemas and grants of the connected database."""
-    available = connection.execute(
-        "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
-    )
-    if not available.fetchone():
-        raise ProvisionError(
-            "This server has no TimescaleDB. Install TimescaleDB Community 2.23 or newer for its"
-            " PostgreSQL version, and add timescaledb to shared_preload_libraries."
-        )
     connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     name = connection.info.dbname
     connection.execute(

@@ -45,6 +45,7 @@ def provision_server(admin_url: str, database: str, secret: str) -> dict[str, st
         raise ValueError("ADMIN_URL must look like postgresql://user:password@host:5432/postgres")
     passwords = provision.derive_passwords(secret, parts.hostname, parts.port or 5432)
     with psycopg.connect(admin_url, autocommit=True) as connection:
+        provision.require_timescaledb(connection)
         provision.provision_roles(connection, passwords)
         provision.create_database(connection, database)
     with psycopg.connect(admin_url, dbname=database, autocommit=True) as connection:
