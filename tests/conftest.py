@@ -16,6 +16,7 @@ from django.db import connections, transaction
 from django.test import Client
 from psycopg import sql
 
+from shelfops.embedded.engine import Engine
 from shelfops.settings import database
 from shelfops.tenancy.context import set_local
 from shelfops.tenancy.management.commands.provision_database import provision_server
@@ -27,8 +28,6 @@ ALIASES = {"app": "default", "owner": "owner", "operator": "operator"}
 
 @contextmanager
 def embedded_urls() -> Iterator[dict[str, str]]:
-    from shelfops.embedded.engine import Engine
-
     with Engine(None) as engine:
         yield {role: engine.url(role) for role in ALIASES}
 

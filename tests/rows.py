@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from inventory.models import Product, Store
@@ -45,6 +45,15 @@ STATEMENTS = (
     VALUES ('operator@example.com', 'start', 'support')
     """,
     """
+    WITH batch AS (
+        INSERT INTO import_batches (kind, source, source_hash, imported_by, rows_read, rows_refused)
+        VALUES ('sales', 'file.csv', 'abc', 'someone', 1, 1) RETURNING batch_id
+    )
+    INSERT INTO refused_rows (batch_id, kind, source_hash, line_number, field, reason, content)
+    SELECT batch_id, 'sales', gen_random_uuid()::text, 1, 'sku', 'unknown', '{"sku": "secret"}'
+    FROM batch
+    """,
+    """
     INSERT INTO store_assignments (user_id, store_id)
     SELECT user_id, %(store)s FROM users WHERE role = 'admin'
     """,
@@ -65,3 +74,17 @@ def fill(customer: Customer, store: Store, product: Product, at: datetime | None
     with tenant(customer), connection.cursor() as cursor:
         for statement in STATEMENTS:
             cursor.execute(statement, params)
+
+
+def refresh_aggregates(at: datetime | None = None) -> None:
+    """Bring the rows of `at` into every aggregate: what lies behind its watermark waits for it."""
+    at = at or days_ago(3)
+    window = [at - timedelta(days=2), at + timedelta(days=2)]
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "SELECT format('%%I.%%I', view_schema, view_name)"
+            " FROM timescaledb_information.continuous_aggregates"
+            " ORDER BY substring(materialization_hypertable_name, '[0-9]+$')::integer"
+        )
+        for (aggregate,) in cursor.fetchall():
+            cursor.execute(f"CALL refresh_continuous_aggregate('{aggregate}', %s, %s)", window)

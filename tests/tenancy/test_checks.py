@@ -114,8 +114,8 @@ def test_it_finds_a_policy_that_its_owner_is_not_under() -> None:
             "REVOKE ALL ON timeseries.forecasts FROM shelfops_app",
         ),
         (
-            "GRANT SELECT (customer_id) ON timeseries.forecasts TO PUBLIC",
-            "REVOKE ALL (customer_id) ON timeseries.forecasts FROM PUBLIC",
+            "GRANT SELECT ON timeseries.forecasts TO PUBLIC",
+            "REVOKE ALL ON timeseries.forecasts FROM PUBLIC",
         ),
     ],
 )

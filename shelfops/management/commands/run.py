@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from shelfops.embedded import serving
+from shelfops.embedded.errors import EngineError
+from shelfops.embedded.serve import serving
 from shelfops.tenancy.models import Customer, User
 
 HOST = "127.0.0.1"
@@ -33,6 +34,8 @@ class Command(BaseCommand):
             with serving(settings.BASE_DIR, settings.DATABASE_URLS):
                 self.prepare()
                 self.serve(port)
+        except EngineError as error:
+            raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
 
@@ -51,7 +54,9 @@ class Command(BaseCommand):
         gunicorn = [sys.executable, "-m", "gunicorn", "shelfops.wsgi", "--bind", f"{HOST}:{port}"]
         with ExitStack() as stack:
             stack.enter_context(stopping([*manage, "run_jobs", "--every", "60"]))
-            web = stack.enter_context(stopping([*gunicorn, "--threads", "8", "--log-level=warning"]))
+            web = stack.enter_context(
+                stopping([*gunicorn, "--threads", "8", "--log-level=warning"])
+            )
             wait_until_served(port, web)
             self.stdout.write(welcome(port))
             if web.wait():
