@@ -1,0 +1,53 @@
+"""Loads a real grocer's year of sales, as two customers."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from sales.complete_journey.load import demo_customers, is_loaded, load_year
+from sales.complete_journey.source import SourceMissing
+from shelfops.ingestion.progress import show
+from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
+
+
+class Command(BaseCommand):
+    help = (
+        "Load a real grocer's year of sales, split between two customers, with stock simulated"
+        " from it. Loading again adds only what is missing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        size = parser.add_mutually_exclusive_group()
+        size.add_argument(
+            "--stores", type=int, default=12, help="how many of the busiest stores (12)"
+        )
+        size.add_argument("--all", action="store_true", help="all 457 stores, 1.47 million lines")
+        parser.add_argument(
+            "--if-empty", action="store_true", help="do nothing if a load has been finished"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["stores"] < 2:
+            raise CommandError("--stores must be 2 or more: each customer has one at least.")
+        customers = demo_customers()
+        if options["if_empty"] and is_loaded(customers):
+            self.stdout.write("The sample data is there already.")
+            return
+        half = options["stores"] // 2
+        limits = [None, None] if options["all"] else [options["stores"] - half, half]
+        try:
+            with show(self.stdout) as step:
+                batches = load_year(customers, limits, step)
+                with step("Daily sales", 0):
+                    refresh_requested()
+                with step("Columnstore", 0):
+                    compress_old_chunks()
+        except SourceMissing as error:
+            raise CommandError(str(error)) from error
+        for batch in batches:
+            self.stdout.write(
+                f"{batch.customer.name}, {batch.kind}: {batch.rows_read:,} rows read,"
+                f" {batch.rows_inserted:,} added, {batch.rows_present:,} there already,"
+                f" {batch.rows_refused:,} refused"
+            )
