@@ -82,7 +82,7 @@ def refresh_aggregates(at: datetime | None = None) -> None:
     window = [at - timedelta(days=2), at + timedelta(days=2)]
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            "SELECT format('%%I.%%I', view_schema, view_name)"
+            "SELECT format('%I.%I', view_schema, view_name)"
             " FROM timescaledb_information.continuous_aggregates"
             " ORDER BY substring(materialization_hypertable_name, '[0-9]+$')::integer"
         )

@@ -47,8 +47,24 @@ CREATE TABLE IF NOT EXISTS customers (
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 """
-# Operators make and change customers, through their own log-in.
+# A platform operator who is logged in sees, makes and changes customers. Who that is, the
+# database reads from its own row of `users`; a stranger's id shows no row and opens nothing.
 OPERATOR_CUSTOMERS = """
+CREATE OR REPLACE FUNCTION public.current_user_is_operator() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM public.users
+                   WHERE user_id = public.current_user_id() AND role = 'operator' AND is_active);
+END $$;
+DROP POLICY IF EXISTS customers_logged_in_operator ON customers;
+CREATE POLICY customers_logged_in_operator ON customers TO shelfops_app
+    USING ((SELECT current_user_is_operator())) WITH CHECK ((SELECT current_user_is_operator()));
+DROP POLICY IF EXISTS customers_insert ON customers;
+CREATE POLICY customers_insert ON customers AS RESTRICTIVE
+    FOR INSERT TO shelfops_app WITH CHECK ((SELECT current_user_is_operator()));
+DROP POLICY IF EXISTS customers_update ON customers;
+CREATE POLICY customers_update ON customers AS RESTRICTIVE
+    FOR UPDATE TO shelfops_app USING ((SELECT current_user_is_operator()));
 DROP POLICY IF EXISTS customers_operator_insert ON customers;
 CREATE POLICY customers_operator_insert ON customers
     FOR INSERT TO shelfops_operator WITH CHECK (true);
@@ -58,8 +74,12 @@ CREATE POLICY customers_operator_update ON customers
 GRANT INSERT, UPDATE ON customers TO shelfops_operator;
 """
 DROP_OPERATOR_CUSTOMERS = """
+DROP POLICY IF EXISTS customers_logged_in_operator ON customers;
+DROP POLICY IF EXISTS customers_insert ON customers;
+DROP POLICY IF EXISTS customers_update ON customers;
 DROP POLICY IF EXISTS customers_operator_insert ON customers;
 DROP POLICY IF EXISTS customers_operator_update ON customers;
+DROP FUNCTION IF EXISTS public.current_user_is_operator();
 """
 
 # E-mail is unique across customers because people log in by it alone.
@@ -139,11 +159,11 @@ class Migration(migrations.Migration):
     operations = [
         RunSQL(FUNCTIONS, DROP_FUNCTIONS),
         RunSQL(CUSTOMERS, "DROP TABLE IF EXISTS customers;"),
-        tenant_table("customers", "SELECT"),
-        RunSQL(OPERATOR_CUSTOMERS, DROP_OPERATOR_CUSTOMERS),
+        tenant_table("customers", "SELECT, INSERT, UPDATE"),
         RunSQL(USERS, "DROP TABLE IF EXISTS users;"),
         tenant_table("users", "SELECT, INSERT, UPDATE", SEEN_USERS),
         RunSQL(USER_POLICIES, DROP_USER_POLICIES),
+        RunSQL(OPERATOR_CUSTOMERS, DROP_OPERATOR_CUSTOMERS),
         RunSQL(CUSTOMER_ACCESS, "DROP TABLE IF EXISTS customer_access;"),
         tenant_table("customer_access", "SELECT, INSERT"),
         migrations.SeparateDatabaseAndState(
