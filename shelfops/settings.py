@@ -98,9 +98,9 @@ if pool_size := whole_number("DATABASE_POOL_SIZE", 10):
 DATABASE_ROUTERS = ["shelfops.tenancy.routers.OwnerMigrates"]
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "shelfops.site.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,4 +1,14 @@
 from django.contrib import admin
 from django.urls import path
 
-urlpatterns = [path("", admin.site.urls)]
+from shelfops.tenancy import views
+
+urlpatterns = [
+    path(
+        "acting/start/<uuid:customer_id>/",
+        admin.site.admin_view(views.start_acting),
+        name="start-acting",
+    ),
+    path("acting/stop/", admin.site.admin_view(views.stop_acting), name="stop-acting"),
+    path("", admin.site.urls),
+]

@@ -72,5 +72,6 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 
 def permissions_of(role: str, *, acting: bool = False) -> frozenset[str]:
     """What `role` may do; nothing for a role that is not known."""
-    own = PERMISSIONS.get(role, frozenset())
-    return own | PERMISSIONS[Role.ADMIN] if acting and role == Role.OPERATOR else own
+    if acting and role == Role.OPERATOR:
+        role = Role.ADMIN
+    return PERMISSIONS.get(role, frozenset())

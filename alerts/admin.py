@@ -1,0 +1,88 @@
+"""Alerts and anomalies, to read."""
+
+import json
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from alerts.models import Alert, Anomaly, Severity, Status, StoreFact
+from shelfops.admin import ReadOnlyAdmin, StoreFilter
+
+SEVERITY = {
+    Severity.CRITICAL.label: "danger",
+    Severity.WARNING.label: "warning",
+    Severity.INFO.label: "info",
+}
+STATUS = {
+    Status.OPEN.label: "danger",
+    Status.ACKNOWLEDGED.label: "info",
+    Status.SNOOZED.label: "warning",
+    Status.RESOLVED.label: "success",
+}
+
+
+class StoreFactAdmin(ReadOnlyAdmin):
+    list_select_related = ("store", "product")
+    search_fields = ("product__sku__startswith", "product__name")
+    search_help_text = "SKU or product"
+    store_lookup = "store"
+
+    def get_exclude(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
+        return ("metadata",)
+
+    @display(description="Severity", ordering="severity", label=SEVERITY)
+    def severity_label(self, fact: Alert | Anomaly) -> str:
+        return fact.get_severity_display()
+
+    @display(description="Details")
+    def details(self, fact: StoreFact) -> SafeString | str:
+        if not fact.metadata:
+            return "–"
+        text = json.dumps(fact.metadata, indent=2, sort_keys=True, ensure_ascii=False)
+        return format_html('<pre class="shelf-json">{}</pre>', text)
+
+
+@admin.register(Alert)
+class AlertAdmin(StoreFactAdmin):
+    empty_text = "All quiet: no alert has fired."
+    list_display = (
+        "message",
+        "alert_type",
+        "severity_label",
+        "status_label",
+        "store",
+        "product",
+        "last_seen_at",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("severity", ChoicesDropdownFilter),
+        ("alert_type", ChoicesDropdownFilter),
+        ("store", StoreFilter),
+    )
+    fieldsets = (
+        (None, {"fields": ("message", ("alert_type", "severity", "status"), ("store", "product"))}),
+        ("Course", {"fields": (("created_at", "last_seen_at", "occurrences"), "owner")}),
+        ("Until", {"fields": (("snoozed_until", "resolved_at"),)}),
+        ("Figures", {"fields": ("details",)}),
+    )
+    readonly_fields = ("details", "created_at")
+
+    @display(description="Status", ordering="status", label=STATUS)
+    def status_label(self, alert: Alert) -> str:
+        return alert.get_status_display()
+
+
+@admin.register(Anomaly)
+class AnomalyAdmin(StoreFactAdmin):
+    empty_text = "No figure has been found that does not fit its history."
+    list_display = ("kind", "severity_label", "store", "product", "detected_at")
+    list_filter = (("severity", ChoicesDropdownFilter), ("store", StoreFilter))
+    fieldsets = (
+        (None, {"fields": (("kind", "severity", "detected_at"), ("store", "product"), "details")}),
+    )
+    readonly_fields = ("details",)

@@ -1,0 +1,286 @@
+"""Stores, products with their reorder points, and the ledger of inventory levels."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from unfold.admin import StackedInline, TabularInline
+from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter
+from unfold.decorators import display
+
+from inventory.forms import StoreForm
+from inventory.models import InventoryLevel, Product, ReorderPoint, Store
+from inventory.stock_columns import WINDOW, cover, figures, groups, of_product, quantity
+from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
+from shelfops.ledgers import LedgerAdmin, midnight
+from shelfops.navigation import link_to
+
+
+@admin.register(Store)
+class StoreAdmin(BackOfficeAdmin):
+    empty_text = "Add your first store, or have one assigned to you by an administrator."
+    form = StoreForm
+    list_display = ("name", "code", "time_zone", "is_active")
+    list_filter = (("is_active", BooleanRadioFilter),)
+    search_fields = ("name", "code")
+    search_help_text = "Name or code"
+    store_lookup = "pk"
+
+
+class GroupFilter(DropdownFilter):
+    """By a column of the catalogue's groups, which are read once for both filters."""
+
+    column = 0
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        if not hasattr(request, "product_groups"):
+            request.product_groups = groups()  # type: ignore[attr-defined]
+        department = request.GET.get("department") if self.column else None
+        names = {
+            group[self.column]
+            for group in request.product_groups  # type: ignore[attr-defined]
+            if not department or group[0] == department
+        }
+        return [(name, name.capitalize()) for name in sorted(names) if name]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class DepartmentFilter(GroupFilter):
+    title = "department"
+    parameter_name = "department"
+
+
+class CategoryFilter(GroupFilter):
+    title = "category"
+    parameter_name = "category"
+    column = 1
+
+
+class ReorderPointColumns:
+    """Quantities of a reorder point without trailing zeros, and when it was in force."""
+
+    @display(description="Reorder at")
+    def at(self, point: ReorderPoint) -> str:
+        return quantity(point.reorder_point)
+
+    @display(description="Order up to")
+    def up_to(self, point: ReorderPoint) -> str:
+        return quantity(point.order_up_to) or "–"
+
+    @display(description="Order multiple")
+    def multiple(self, point: ReorderPoint) -> str:
+        return quantity(point.order_multiple)
+
+    @display(description="Lead time")
+    def lead_time(self, point: ReorderPoint) -> str:
+        return "–" if point.lead_time_days is None else f"{point.lead_time_days} days"
+
+    @display(description="In force")
+    def in_force(self, point: ReorderPoint) -> str:
+        start = f"{point.effective_from:%d %b %Y}"
+        if point.effective_to is None:
+            return f"since {start}" if point.effective_from <= timezone.now() else f"from {start}"
+        return f"{start} – {point.effective_to:%d %b %Y}"
+
+
+class CurrentReorderPoints(ReorderPointColumns, StoreScoped, TabularInline):
+    model = ReorderPoint
+    fields = readonly_fields = ("store", "at", "up_to", "multiple", "lead_time", "in_force")
+    can_delete = False
+    hide_title = True
+    per_page = 20
+    store_lookup = "store"
+    verbose_name_plural = "reorder points in force"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        points = super().get_queryset(request).filter(effective_to=None)
+        return points.select_related("store").order_by("store__name")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class NewReorderPoint(StoreScoped, StackedInline):
+    model = ReorderPoint
+    autocomplete_fields = ("store",)
+    fields = (
+        ("store", "effective_from"),
+        ("reorder_point", "order_up_to"),
+        ("order_multiple", "lead_time_days"),
+    )
+    can_delete = False
+    extra = 0
+    formset = OneRowPerStore
+    verbose_name = "new reorder point"
+    verbose_name_plural = "new reorder points: each closes the one in force in its store"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """What is there is shown by the other inline, and never changed."""
+        return super().get_queryset(request).none()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Product)
+class ProductAdmin(BackOfficeAdmin):
+    change_form_outer_before_template = "inventory/product_figures.html"
+    empty_text = "Import your catalogue, or add the first product by hand."
+    fieldsets = (
+        (None, {"fields": (("sku", "name"), "is_active")}),
+        ("Group", {"fields": (("department", "category"), ("brand", "package_size"))}),
+        ("Per unit", {"fields": (("unit_price", "unit_cost"), "shelf_life_days")}),
+    )
+    inlines = (NewReorderPoint, CurrentReorderPoints)
+    list_display = (
+        "name",
+        "sku",
+        "category",
+        "stock_now",
+        "units_28",
+        "days_of_cover",
+        "is_active",
+    )
+    list_filter = (DepartmentFilter, CategoryFilter, ("is_active", BooleanRadioFilter))
+    search_fields = ("sku__startswith", "name")
+    search_help_text = "SKU or name"
+
+    def get_inlines(self, request: HttpRequest, obj: Product | None) -> tuple[Any, ...]:
+        """Reorder points once there is a product."""
+        return self.inlines if obj else ()
+
+    def complete_page(self, request: HttpRequest, rows: list[Product]) -> None:
+        if rows:
+            found = figures([p.pk for p in rows], store_ids(request.user), _today())  # type: ignore[arg-type]
+            for product in rows:
+                product.figures = found.get(product.pk)  # type: ignore[attr-defined]
+
+    @display(description="Stock now")
+    def stock_now(self, product: Product) -> str | None:
+        return quantity(product.figures.available) or None if product.figures else None  # type: ignore[attr-defined]
+
+    @display(description=f"Units, {WINDOW} days")
+    def units_28(self, product: Product) -> str:
+        return quantity(product.figures.units) if product.figures else "0"  # type: ignore[attr-defined]
+
+    @display(description="Days of cover")
+    def days_of_cover(self, product: Product) -> str | None:
+        return cover(product.figures) or None if product.figures else None  # type: ignore[attr-defined]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        product = self.get_object(request, object_id)
+        extra = {"cards": product and self.cards(request, product)}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
+
+    def cards(self, request: HttpRequest, product: Product) -> dict[str, Any]:
+        """The figures above a product's form, and the ways on from there."""
+        now = of_product(product, store_ids(request.user), _today())  # type: ignore[arg-type]
+        history = reverse("admin:inventory_reorderpoint_changelist")
+        return {
+            "figures": {
+                "Stock now": quantity(now.available) or "not counted",
+                f"Units sold, {WINDOW} days": quantity(now.units),
+                "Days of cover": cover(now) or "not counted",
+            },
+            "report": link_to("reports:product", product.pk),
+            "history": f"{history}?in_force=all&q={product.sku}",
+        }
+
+
+def _today() -> date:
+    return timezone.now().date()
+
+
+class InForceFilter(DropdownFilter):
+    title = "validity"
+    parameter_name = "in_force"
+    all_option = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("now", "In force"), ("past", "History"), ("all", "All")]
+
+    def value(self) -> str:
+        return super().value() or "now"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(effective_to__isnull=self.value() != "past")
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        return super().choices(changelist)
+
+
+@admin.register(ReorderPoint)
+class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
+    autocomplete_fields = ("store", "product")
+    empty_text = "Add a reorder point here, or on a product's page."
+    fieldsets = (
+        (None, {"fields": (("store", "product"), "effective_from")}),
+        (
+            "Order",
+            {"fields": (("reorder_point", "order_up_to"), ("order_multiple", "lead_time_days"))},
+        ),
+    )
+    list_display = ("product", "store", "at", "up_to", "multiple", "lead_time", "in_force")
+    list_filter = (InForceFilter, ("store", StoreFilter))
+    list_select_related = ("product", "store")
+    # Along the index of history, so that a page of a long table is read without sorting it.
+    ordering = ("store_id", "product_id", "-effective_from")
+    search_fields = ("product__sku__startswith", "product__name")
+    search_help_text = "SKU or product"
+    sortable_by = ()
+    store_lookup = "store"
+
+
+@admin.register(InventoryLevel)
+class InventoryLevelAdmin(LedgerAdmin):
+    list_display = (
+        "counted_at",
+        "store",
+        "product",
+        "sku",
+        "on_hand",
+        "allocated",
+        "available",
+        "source",
+    )
+    ordering = ("-timestamp",)
+
+    def days(self, first: date, last: date) -> Q:
+        return Q(timestamp__gte=midnight(first), timestamp__lt=midnight(last + timedelta(days=1)))
+
+    @display(description="Counted at")
+    def counted_at(self, level: InventoryLevel) -> str:
+        return f"{level.timestamp.astimezone(level.store.zone):%d %b %Y %H:%M %Z}"
+
+    @display(description="SKU")
+    def sku(self, level: InventoryLevel) -> str:
+        return level.product.sku
+
+    @display(description="On hand")
+    def on_hand(self, level: InventoryLevel) -> str:
+        return quantity(level.quantity_on_hand)
+
+    @display(description="Allocated")
+    def allocated(self, level: InventoryLevel) -> str:
+        return quantity(level.quantity_allocated)
+
+    @display(description="Available")
+    def available(self, level: InventoryLevel) -> str:
+        return quantity(level.quantity_available)

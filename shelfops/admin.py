@@ -1,0 +1,187 @@
+"""What every page of the back office shares: who sees which rows, and lists without counting."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.paginator import InvalidPage, Page, Paginator
+from django.db import IntegrityError, models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.forms import PaginationInlineFormSet
+from unfold.views import ChangeList
+
+from inventory.models import Store
+from shelfops.tenancy.models import User
+
+
+def store_ids(user: User) -> list[UUID] | None:
+    """The stores that a store-bound user works in, read once a request; None for all stores."""
+    if not user.is_store_scoped:
+        return None
+    if not hasattr(user, "_store_ids"):
+        user._store_ids = list(Store.objects.visible_to(user).values_list("pk", flat=True))
+    return user._store_ids  # type: ignore[no-any-return]
+
+
+class LookAheadPage(Page):
+    has_more = False
+
+    def has_next(self) -> bool:
+        return self.has_more and self.number < self.paginator.num_pages
+
+
+class LookAheadPaginator(Paginator):
+    """Pages without count(*): reads one row too many to know whether there is a next page.
+
+    It stops after `max_pages`, since a large OFFSET reads all that it skips.
+    """
+
+    max_pages = 200
+
+    @cached_property
+    def count(self) -> int:  # type: ignore[override]
+        return self.per_page * self.max_pages
+
+    def page(self, number: int | str) -> LookAheadPage:
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        rows = list(self.object_list[first : first + self.per_page + 1])
+        page = LookAheadPage(rows[: self.per_page], number, self)
+        page.has_more = len(rows) > self.per_page
+        return page
+
+
+class PagedChangeList(ChangeList):
+    """A list that shows one page and whether there are more, whatever the size of the table."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        try:
+            self.page = self.paginator.page(self.page_num)
+        except InvalidPage:
+            raise IncorrectLookupParameters from None
+        self.result_list = self.page.object_list
+        self.result_count = len(self.result_list)
+        self.full_result_count = None
+        self.show_full_result_count = self.can_show_all = self.show_admin_actions = False
+        self.multi_page = self.page.has_other_pages()
+        self.model_admin.complete_page(request, self.result_list)
+
+
+class StoreScoped:
+    """For an admin page or an inline: rows, choices and counts of the user's own stores only."""
+
+    # Lookup of the store from the model; empty where a row belongs to no store.
+    store_lookup = ""
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        rows: models.QuerySet = super().get_queryset(request)  # type: ignore[misc]
+        ids = store_ids(request.user) if self.store_lookup else None  # type: ignore[arg-type]
+        return rows if ids is None else rows.filter(**{f"{self.store_lookup}__in": ids})
+
+    def formfield_for_foreignkey(
+        self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Accept what the related model's own list would show this user, and nothing else."""
+        related = self.admin_site._registry.get(db_field.related_model)  # type: ignore[attr-defined]
+        if related is not None:
+            kwargs.setdefault("queryset", related.get_queryset(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class BackOfficeAdmin(StoreScoped, ModelAdmin):
+    actions = None
+    empty_value_display = "–"
+    list_filter_submit = True
+    list_per_page = 50
+    paginator = LookAheadPaginator
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    # What a list without a single row tells the user to do.
+    empty_text = "There is nothing here yet."
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PagedChangeList
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any
+    ) -> Paginator:
+        """Without counting, but for the short history of one row."""
+        if queryset.model is not self.model:
+            return Paginator(queryset, per_page)
+        return super().get_paginator(request, queryset, per_page, *args, **kwargs)
+
+    def complete_page(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Add to the rows of one page what is too dear to work out for all."""
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """Another customer's row, another store's, and none at all look the same."""
+        raise Http404
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError as error:  # Django's savepoint has undone everything
+            return self.conflict(request, error, object_id, form_url, extra_context)
+
+    def conflict(
+        self, request: HttpRequest, error: IntegrityError, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Answer what only the database could see, such as two people saving at once."""
+        messages.error(
+            request,
+            "Nothing was saved: somebody else changed the same thing at the same time."
+            " Look at what is there now and try again.",
+        )
+        return HttpResponseRedirect(request.get_full_path())
+
+
+class ReadOnlyAdmin(BackOfficeAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class StoreFilter(RelatedDropdownFilter):
+    """By store, offering the user's own."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
+        stores = Store.objects.visible_to(request.user)  # type: ignore[arg-type]
+        return [(pk, name) for pk, name in stores.values_list("pk", "name")]
+
+
+class OneRowPerStore(PaginationInlineFormSet):
+    """Refuses a store that is entered twice, at its field."""
+
+    def clean(self) -> None:
+        super().clean()
+        seen = set()
+        for form in self.kept_forms():
+            store = form.cleaned_data.get("store")
+            if store in seen:
+                form.add_error("store", "This store is entered twice.")
+            seen.add(store)
+
+    def kept_forms(self) -> Iterator[Any]:
+        for form in self.forms:
+            data = getattr(form, "cleaned_data", None)
+            if data and data.get("store") and not data.get("DELETE"):
+                yield form

@@ -1,0 +1,69 @@
+"""A platform operator begins and ends acting as a customer; both are logged for the customer."""
+
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from shelfops.tenancy.context import tenant
+from shelfops.tenancy.forms import ActForm
+from shelfops.tenancy.middleware import ACTING_KEY
+from shelfops.tenancy.models import Customer, CustomerAccess
+
+REASON_KEY = "acting_reason"
+
+
+@transaction.non_atomic_requests  # it reads as the operator's database role; see CustomerAdmin
+def start_acting(request: HttpRequest, customer_id: UUID) -> HttpResponse:
+    """Ask for the reason, log it as the customer, and show the back office as its admin does."""
+    if not request.user.has_perm("tenancy.act_as_customer"):
+        raise PermissionDenied
+    customer = get_object_or_404(Customer.objects.using("operator"), pk=customer_id)
+    form = ActForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        context = {
+            **admin.site.each_context(request),
+            "title": f"Act as {customer}",
+            "form": form,
+            "acting_customer": customer,
+        }
+        return TemplateResponse(request, "tenancy/act.html", context)
+    begin(request, customer, form.cleaned_data["reason"])
+    return redirect("admin:index")
+
+
+def begin(request: HttpRequest, customer: Customer, reason: str) -> None:
+    with tenant(customer):
+        log(request, CustomerAccess.Action.START, reason)
+    request.session[ACTING_KEY] = str(customer.pk)
+    request.session[REASON_KEY] = reason
+    request.session.cycle_key()
+
+
+def log(request: HttpRequest, action: CustomerAccess.Action, reason: str) -> None:
+    email = request.user.email  # type: ignore[union-attr]
+    CustomerAccess.objects.create(operator_email=email, action=action, reason=reason)
+
+
+def stop_acting_as(request: HttpRequest) -> bool:
+    """Log the end and forget the customer; False if nobody was acting."""
+    if not getattr(request.user, "acting", False):
+        return False
+    log(request, CustomerAccess.Action.STOP, request.session.pop(REASON_KEY, ""))
+    request.session.pop(ACTING_KEY)
+    request.session.cycle_key()
+    return True
+
+
+@require_POST
+def stop_acting(request: HttpRequest) -> HttpResponse:
+    if not stop_acting_as(request):
+        raise PermissionDenied
+    customer = request.customer  # type: ignore[attr-defined]
+    messages.success(request, f"You no longer act as {customer}.")
+    return redirect("admin:index")
