@@ -1,8 +1,13 @@
-"""The WSGI entry point: `gunicorn shelfops.wsgi`."""
+"""The WSGI entry point: `gunicorn shelfops.wsgi`.
+
+It checks the database first: a server that cannot keep customers apart serves nobody.
+"""
 
 import os
 
+from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shelfops.settings")
 application = get_wsgi_application()
+call_command("check", databases=["default"])
