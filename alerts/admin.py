@@ -26,7 +26,7 @@ STATUS = {
 
 
 class StoreFactAdmin(ReadOnlyAdmin):
-    list_select_related = ("store", "product")
+    list_related = ("store", "product")
     search_fields = ("product__sku__startswith", "product__name")
     search_help_text = "SKU or product"
     store_lookup = "store"

@@ -1,6 +1,5 @@
 """Stores, products with their reorder points, and the ledger of inventory levels."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from unfold.decorators import display
 
 from inventory.forms import StoreForm
 from inventory.models import InventoryLevel, Product, ReorderPoint, Store
-from inventory.stock_columns import WINDOW, cover, figures, groups, of_product, quantity
+from inventory.stock_columns import WINDOW, Figures, cover, figures, groups, of_product, quantity
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
 from shelfops.ledgers import LedgerAdmin, midnight
 from shelfops.navigation import link_to
@@ -84,10 +83,10 @@ class ReorderPointColumns:
 
     @display(description="In force")
     def in_force(self, point: ReorderPoint) -> str:
-        start = f"{point.effective_from:%d %b %Y}"
+        start = f"{point.effective_from:%-d %b %Y}"
         if point.effective_to is None:
             return f"since {start}" if point.effective_from <= timezone.now() else f"from {start}"
-        return f"{start} – {point.effective_to:%d %b %Y}"
+        return f"{start} – {point.effective_to:%-d %b %Y}"
 
 
 class CurrentReorderPoints(ReorderPointColumns, StoreScoped, TabularInline):
@@ -129,7 +128,7 @@ class NewReorderPoint(StoreScoped, StackedInline):
         return super().get_queryset(request).none()
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_add_permission(request, obj)
+        return bool(self.has_add_permission(request, obj))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -163,22 +162,21 @@ class ProductAdmin(BackOfficeAdmin):
         return self.inlines if obj else ()
 
     def complete_page(self, request: HttpRequest, rows: list[Product]) -> None:
-        if rows:
-            found = figures([p.pk for p in rows], store_ids(request.user), _today())  # type: ignore[arg-type]
-            for product in rows:
-                product.figures = found.get(product.pk)  # type: ignore[attr-defined]
+        found = figures([p.pk for p in rows], store_ids(request.user), _today())  # type: ignore[arg-type]
+        for product in rows:
+            product.figures = found.get(product.pk, Figures())  # type: ignore[attr-defined]
 
     @display(description="Stock now")
     def stock_now(self, product: Product) -> str | None:
-        return quantity(product.figures.available) or None if product.figures else None  # type: ignore[attr-defined]
+        return quantity(product.figures.available) or None  # type: ignore[attr-defined]
 
     @display(description=f"Units, {WINDOW} days")
     def units_28(self, product: Product) -> str:
-        return quantity(product.figures.units) if product.figures else "0"  # type: ignore[attr-defined]
+        return quantity(product.figures.units)  # type: ignore[attr-defined]
 
     @display(description="Days of cover")
     def days_of_cover(self, product: Product) -> str | None:
-        return cover(product.figures) or None if product.figures else None  # type: ignore[attr-defined]
+        return cover(product.figures) or None  # type: ignore[attr-defined]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -222,9 +220,6 @@ class InForceFilter(DropdownFilter):
             return queryset
         return queryset.filter(effective_to__isnull=self.value() != "past")
 
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        return super().choices(changelist)
-
 
 @admin.register(ReorderPoint)
 class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
@@ -239,7 +234,7 @@ class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
     )
     list_display = ("product", "store", "at", "up_to", "multiple", "lead_time", "in_force")
     list_filter = (InForceFilter, ("store", StoreFilter))
-    list_select_related = ("product", "store")
+    list_related = ("product", "store")
     # Along the index of history, so that a page of a long table is read without sorting it.
     ordering = ("store_id", "product_id", "-effective_from")
     search_fields = ("product__sku__startswith", "product__name")
@@ -267,7 +262,7 @@ class InventoryLevelAdmin(LedgerAdmin):
 
     @display(description="Counted at")
     def counted_at(self, level: InventoryLevel) -> str:
-        return f"{level.timestamp.astimezone(level.store.zone):%d %b %Y %H:%M %Z}"
+        return f"{level.timestamp.astimezone(level.store.zone):%-d %b %Y %H:%M %Z}"
 
     @display(description="SKU")
     def sku(self, level: InventoryLevel) -> str:

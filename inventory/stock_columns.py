@@ -71,7 +71,7 @@ def groups() -> list[tuple[str, str]]:
     """The catalogue's departments with their categories."""
     with connection.cursor() as cursor:
         cursor.execute(GROUPS)
-        return cursor.fetchall()
+        return list(cursor)
 
 
 def quantity(value: Decimal | None, unit: str = "") -> str:

@@ -47,7 +47,7 @@ class TransactionAdmin(ProductColumns):
 
     @display(description="Sold at")
     def sold(self, row: Transaction) -> str:
-        return f"{row.sold_at.astimezone(row.store.zone):%d %b %Y %H:%M %Z}"
+        return f"{row.sold_at.astimezone(row.store.zone):%-d %b %Y %H:%M %Z}"
 
     @display(description="Units")
     def units(self, row: Transaction) -> str:

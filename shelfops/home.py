@@ -35,7 +35,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["groups"] = pages_of(request)
     context["title"] = str(customer or "Platform")
     if customer is None:
-        customers = Customer.objects.using("operator").order_by("name")
+        customers = Customer.objects.order_by("name")
         return {**context, "customers": list(customers[:100])}
     user: Any = request.user
     context["figures"] = [figure(user, customer) for figure in figures_of(user)]
@@ -103,7 +103,9 @@ def stores(user: User, customer: Customer) -> dict[str, Any]:
     return {
         "label": "Your stores" if user.is_store_scoped else "Stores",
         "value": intcomma(counts["active"]),
-        "note": f"{counts['all'] - counts['active']} switched off",
+        "note": f"{off} switched off"
+        if (off := counts["all"] - counts["active"])
+        else "all active",
         "link": reverse("admin:inventory_store_changelist"),
     }
 

@@ -7,13 +7,19 @@ from typing import Any
 from django import forms
 from django.contrib.admin import ListFilter
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES
 
 from inventory.models import Product
-from shelfops.admin import LookAheadPaginator, PagedChangeList, ReadOnlyAdmin, StoreFilter
+from shelfops.admin import (
+    LookAheadPage,
+    LookAheadPaginator,
+    PagedChangeList,
+    ReadOnlyAdmin,
+    StoreFilter,
+)
 
 
 def midnight(day: date) -> datetime:
@@ -53,7 +59,7 @@ class PeriodFilter(ListFilter):
     template = "admin/period_filter.html"
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any):
-        super().__init__(request, params, model, model_admin)  # type: ignore[arg-type]
+        super().__init__(request, params, model, model_admin)
         first, last = model_admin.default_period()
         given = {
             name: params.pop(name)[-1] for name in self.expected_parameters() if name in params
@@ -87,17 +93,13 @@ class LedgerList(PagedChangeList):
         """By time alone: the key is worked out for every row, so it cannot be sorted by."""
         return list(self.model_admin.ordering)
 
-    def apply_select_related(self, qs: QuerySet) -> QuerySet:
-        """Stores and products are read by key for the one page, not joined to the period."""
-        return qs
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Read the page without its key, which is a digest made for each row of the period."""
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        """Without the key, which is a digest made for each row of the period."""
         fields = [f.attname for f in self.opts.concrete_fields if not f.primary_key]
-        self.queryset = self.queryset.values(*fields)
-        super().get_results(request)
-        self.result_list = [self.model(**row) for row in self.result_list]
-        prefetch_related_objects(self.result_list, "store", "product")
+        return super().get_queryset(request, exclude_parameters).values(*fields)
+
+    def rows(self, page: LookAheadPage) -> list[Any]:
+        return [self.model(**row) for row in page.object_list]
 
     @property
     def period(self) -> PeriodFilter:
@@ -109,6 +111,7 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     list_before_template = "admin/period.html"
     list_display_links = None
+    list_related = ("store", "product")
     list_filter = (PeriodFilter, ("store", StoreFilter))
     paginator = LedgerPaginator
     search_fields = ("product__sku",)

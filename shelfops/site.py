@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import BadRequest
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from unfold.sites import UnfoldAdminSite
 
 
@@ -28,7 +28,7 @@ class BackOffice(UnfoldAdminSite):
         """Answer 400 to a NUL in the query: PostgreSQL has no such text, so no row can match."""
         inner = super().admin_view(view, cacheable)
 
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if "%00" in request.META.get("QUERY_STRING", ""):
                 raise BadRequest("The address holds a character that no value can have.")
             return inner(request, *args, **kwargs)

@@ -52,7 +52,7 @@ class RefusedRowAdmin(ReadOnlyAdmin):
     exclude = ("content",)
     fields = (("batch", "kind", "line_number"), ("field", "reason"), "row")
     list_display = ("line_number", "field", "reason", "kind", "batch")
-    list_select_related = ("batch",)
+    list_related = ("batch",)
     readonly_fields = ("row",)
     search_fields = ("reason", "field")
     search_help_text = "Reason or field"

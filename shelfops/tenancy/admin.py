@@ -1,14 +1,11 @@
 """Users of a customer, the log of operators' access, and, for operators, the customers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import csrf_protect_m
-from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db import IntegrityError, models, transaction
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, models
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -18,7 +15,6 @@ from unfold.decorators import display
 
 from inventory.models import StoreAssignment
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, ReadOnlyAdmin, StoreScoped
-from shelfops.tenancy.context import set_local
 from shelfops.tenancy.forms import (
     CustomerForm,
     RoleAndAddress,
@@ -34,6 +30,9 @@ ROLE_COLOURS = {
     Role.STAFF.label: "success",
     Role.ANALYST.label: "warning",
 }
+
+# Roles are fixed (see roles.py), so Django's groups of permissions have no page.
+admin.site.unregister(Group)
 
 
 class AssignedStores(StoreScoped, TabularInline):
@@ -51,7 +50,7 @@ class AssignedStores(StoreScoped, TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(BackOfficeAdmin, DjangoUserAdmin):
+class UserAdmin(BackOfficeAdmin, DjangoUserAdmin):  # type: ignore[misc]
     add_form = UserAddForm
     add_fieldsets = (
         (None, {"fields": ("name", "email", "role", "is_active")}),
@@ -98,8 +97,8 @@ class UserAdmin(BackOfficeAdmin, DjangoUserAdmin):
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
-    ) -> type[Any]:
-        form = super().get_form(request, obj, change=change, **kwargs)
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.taken = getattr(request, "taken_address", None)
         return form
 
@@ -136,14 +135,6 @@ def _constraint(error: IntegrityError) -> str | None:
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
 
 
-@contextmanager
-def own_log(request: HttpRequest) -> Iterator[None]:
-    """A transaction that sees the operator's own entries of the admin's log."""
-    with transaction.atomic():
-        set_local("current_user_id", request.user.pk)
-        yield
-
-
 @admin.register(CustomerAccess)
 class CustomerAccessAdmin(ReadOnlyAdmin):
     empty_text = "No platform operator has acted as your company."
@@ -160,12 +151,7 @@ class CustomerAccessAdmin(ReadOnlyAdmin):
 
 @admin.register(Customer)
 class CustomerAdmin(BackOfficeAdmin):
-    """For operators, through the operator's database role, which sees all customers.
-
-    Its pages hold no transaction of the application's role meanwhile (`non_atomic_requests`,
-    which TenantMiddleware obeys): the embedded engine runs one transaction at a time, so that
-    the second role would wait for the first for ever.
-    """
+    """For operators, whose own row of `users` opens all customers to them (tenancy/0001)."""
 
     form = CustomerForm
     list_display = ("name", "currency", "is_active", "created_at", "act")
@@ -175,54 +161,12 @@ class CustomerAdmin(BackOfficeAdmin):
     empty_text = "Add the first customer, then act as it to add its first user."
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        return Customer.objects.using("operator").order_by("name")
-
-    @transaction.non_atomic_requests
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, extra_context)
-
-    @transaction.non_atomic_requests
-    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return super().add_view(request, *args, **kwargs)
-
-    @transaction.non_atomic_requests
-    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return super().change_view(request, *args, **kwargs)
-
-    @transaction.non_atomic_requests
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return super().delete_view(request, *args, **kwargs)
-
-    @transaction.non_atomic_requests
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """The operator's own changes, which the application's role reads in its transaction."""
-        self.get_object(request, unquote(object_id))
-        with own_log(request):
-            return super().history_view(request, object_id, extra_context).render()
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """Read once a request, so that no other transaction is open meanwhile."""
-        if not hasattr(request, "found_customer"):
-            request.found_customer = super().get_object(request, object_id, from_field)  # type: ignore[attr-defined]
-        return request.found_customer  # type: ignore[attr-defined]
-
-    @csrf_protect_m
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Without Django's transaction of the application's role around the operator's."""
-        return self._changeform_view(request, *args, **kwargs)
+        return super().get_queryset(request).order_by("name")
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
-        obj.save(using="operator")
+        super().save_model(request, obj, form, change)
         if not change:
             messages.info(request, f"Now act as {obj} to add its first user.")
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        with own_log(request):
-            return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        with own_log(request):
-            return super().log_change(request, obj, message)
 
     @display(description="Act as")
     def act(self, customer: Customer) -> str:
