@@ -96,7 +96,7 @@ class Backend {
 
   #waitForInput() {
     this.#flushOutput()
-    this.post({ kind: 'copying' })
+    this.post({ kind: 'copying', id: this.lastBatch })
     const request = this.receiver.next()
     if (request.action !== 'feed') throw new Error(`${request.action} during a COPY`)
     this.#setInput(request)

@@ -188,10 +188,34 @@ export class Session {
     this.lastSent = this.engine.feed(data, injected.length ? ownBytes(injected) : undefined)
   }
 
+  // Up to the end of the data; what follows it is the next unit's. A Sync goes along: the
+  // COPY ignores it, but where it has failed by now the client waits for the answer.
   #forwardCopy() {
-    const parts = this.backlog.splice(0).map(({ bytes }) => bytes)
+    const parts = []
+    while (this.copying && this.backlog.length) {
+      const { type, bytes } = this.backlog.shift()
+      if (type === 'X') return this.#vanish()
+      if (!COPY_MESSAGES.has(type) && type !== 'S' && type !== 'H') {
+        return this.fatal('08P01', `unexpected message "${type}" during COPY from stdin`)
+      }
+      parts.push(bytes)
+      if (type === 'c' || type === 'f') this.copying = false
+    }
     if (parts.length) this.#feed(parts)
     if (this.unread > PAUSE_ABOVE) this.socket.pause()
+  }
+
+  // The backend waits for data; not so if it has not seen yet what was sent last.
+  #onCopying(id) {
+    if (id !== this.lastSent) return
+    this.copying = true
+    if (this.closed) this.#endCopy()
+    else this.#forwardCopy()
+  }
+
+  #endCopy() {
+    this.copying = false
+    this.#feed([protocol.copyFail('the client has gone'), protocol.sync()])
   }
 
   // --- what the engine tells ---------------------------------------------------------
@@ -207,10 +231,7 @@ export class Session {
   onProgress({ kind, id, ready, parameters, bytes }) {
     this.lastActivity = Date.now()
     if (kind === 'taken') return this.#onTaken(bytes)
-    if (kind === 'copying') {
-      this.copying = true
-      return this.#forwardCopy()
-    }
+    if (kind === 'copying') return this.#onCopying(id)
     this.copying = false
     if (ready) this.#onReady(ready, parameters)
     if (id === this.lastSent) {
@@ -297,7 +318,7 @@ export class Session {
     this.engine.withdraw(this)
     setTimeout(() => this.socket.destroy(), 1000).unref()
     if (!this.holds) return
-    if (this.copying) this.#feed([protocol.copyFail('the client has gone'), protocol.sync()])
+    if (this.copying) this.#endCopy()
     await this.finished?.promise
     await this.engine.call('abandon')
     this.engine.release(this)
