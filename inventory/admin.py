@@ -12,7 +12,7 @@ from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter
 from unfold.decorators import display
 
-from inventory.forms import StoreForm
+from inventory.forms import ProductForm, StoreForm
 from inventory.models import InventoryLevel, Product, ReorderPoint, Store
 from inventory.stock_columns import WINDOW, Figures, cover, figures, groups, of_product, quantity
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
@@ -120,7 +120,7 @@ class NewReorderPoint(StoreScoped, StackedInline):
     can_delete = False
     extra = 0
     formset = OneRowPerStore
-    verbose_name = "new reorder point"
+    verbose_name = "reorder point"
     verbose_name_plural = "new reorder points: each closes the one in force in its store"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -139,10 +139,11 @@ class ProductAdmin(BackOfficeAdmin):
     change_form_outer_before_template = "inventory/product_figures.html"
     empty_text = "Import your catalogue, or add the first product by hand."
     fieldsets = (
-        (None, {"fields": (("sku", "name"), "is_active")}),
+        (None, {"fields": ("name", "sku", "is_active")}),
         ("Group", {"fields": (("department", "category"), ("brand", "package_size"))}),
-        ("Per unit", {"fields": (("unit_price", "unit_cost"), "shelf_life_days")}),
+        ("Per unit", {"fields": ("unit_price", "unit_cost", "shelf_life_days")}),
     )
+    form = ProductForm
     inlines = (NewReorderPoint, CurrentReorderPoints)
     list_display = (
         "name",

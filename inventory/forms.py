@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 from django import forms
 from unfold.widgets import UnfoldAdminSelect2Widget
 
-from inventory.models import Store
+from inventory.models import Product, Store
 
 
 class StoreForm(forms.ModelForm):
@@ -25,3 +25,17 @@ class StoreForm(forms.ModelForm):
             zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
             self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]
             self.fields["time_zone"].initial = "UTC"
+
+
+class ProductForm(forms.ModelForm):
+    class Meta:
+        model = Product
+        fields = ["name", "sku", "is_active", "department", "category", "brand", "package_size"]
+        fields += ["unit_price", "unit_cost", "shelf_life_days"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Show the prices without the zeros that the column's four decimals would add."""
+        super().__init__(*args, **kwargs)
+        for name in ("unit_price", "unit_cost"):
+            if (price := self.initial.get(name)) is not None:
+                self.initial[name] = f"{price:.2f}" if price == round(price, 2) else price

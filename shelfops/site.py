@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import BadRequest
-from django.db import transaction
 from django.http import Http404, HttpRequest
 from unfold.sites import UnfoldAdminSite
 
@@ -34,10 +33,6 @@ class BackOffice(UnfoldAdminSite):
             return inner(request, *args, **kwargs)
 
         return update_wrapper(checked, inner)
-
-    @transaction.non_atomic_requests  # an operator's home reads customers; see CustomerAdmin
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().index(request, extra_context)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Unfold's search over page titles: its cache would mix an operator's customers."""

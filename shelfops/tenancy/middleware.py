@@ -6,7 +6,6 @@ from uuid import UUID
 from django.db import transaction
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import Resolver404, resolve
 
 from shelfops.tenancy.context import bound, set_local, stream_as
 from shelfops.tenancy.models import Customer, User
@@ -29,24 +28,18 @@ class TenantMiddleware:
             customer = self.resolve(request)
             request.customer = customer  # type: ignore[attr-defined]
             set_local("current_customer_id", customer.pk if customer else None)
-            if customer is not None:
-                return self.respond_as(customer, request)
-            if not is_non_atomic(request):
+            if customer is None:
                 return self.get_response(request)
-        return self.get_response(request)
-
-    def respond_as(self, customer: Customer, request: HttpRequest) -> HttpResponseBase:
-        with bound(customer.pk):
-            response = self.get_response(request)
-        if isinstance(response, StreamingHttpResponse) and not response.is_async:
-            chunks = response.streaming_content
-            response.streaming_content = stream_as(customer.pk, chunks)  # type: ignore[arg-type]
-        return response
+            with bound(customer.pk):
+                response = self.get_response(request)
+            if isinstance(response, StreamingHttpResponse) and not response.is_async:
+                chunks = response.streaming_content
+                response.streaming_content = stream_as(customer.pk, chunks)  # type: ignore[arg-type]
+            return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Undo what the view wrote: its exception becomes a response before it gets here."""
-        if transaction.get_connection().in_atomic_block:
-            transaction.set_rollback(True)
+        transaction.set_rollback(True)
 
     def resolve(self, request: HttpRequest) -> Customer | None:
         """The customer of the logged-in user, or the one an operator acts as."""
@@ -58,19 +51,6 @@ class TenantMiddleware:
         customer = acting_customer(request.session.get(ACTING_KEY))
         user.acting = customer is not None
         return customer
-
-
-def is_non_atomic(request: HttpRequest) -> bool:
-    """Whether the view wants no transaction around it (Django's `non_atomic_requests`).
-
-    Pages of platform operators read as another database role, and the embedded engine, which
-    runs one transaction at a time, would let them wait for this one for ever.
-    """
-    try:
-        view = resolve(request.path_info).func
-    except Resolver404:
-        return False
-    return "default" in getattr(view, "_non_atomic_requests", ())
 
 
 def acting_customer(customer_id: str | None) -> Customer | None:
