@@ -1,5 +1,5 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from shelfops.tenancy import views
 
@@ -10,5 +10,6 @@ urlpatterns = [
         name="start-acting",
     ),
     path("acting/stop/", admin.site.admin_view(views.stop_acting), name="stop-acting"),
+    path("reports/", include("shelfops.reports.urls")),
     path("", admin.site.urls),
 ]

@@ -1,0 +1,50 @@
+"""Filters of the stock report."""
+
+from functools import cached_property
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+
+from inventory.models import Store
+from inventory.queries import StockScope, departments
+from shelfops.reports.filters import StoreFilter
+
+
+class StockFilter(StoreFilter):
+    department = django_filters.ChoiceFilter(method="unchanged", choices=[])
+    category = django_filters.ChoiceFilter(method="unchanged", choices=[])
+    q = django_filters.CharFilter(label="SKU or name", method="unchanged", max_length=100)
+    below = django_filters.BooleanFilter(
+        label="Only at or below the reorder point",
+        method="unchanged",
+        widget=forms.CheckboxInput,
+    )
+
+    def unchanged(self, stores: QuerySet[Store], name: str, value: Any) -> QuerySet[Store]:
+        return stores
+
+    @cached_property
+    def form(self) -> Any:
+        """The choices are what the catalogue holds, read once for both."""
+        form = super().form
+        pairs = departments()
+        form.fields["department"].choices = _choices("All departments", {d for d, _ in pairs})
+        form.fields["category"].choices = _choices("All categories", {c for _, c in pairs})
+        return form
+
+    @property
+    def scope(self) -> StockScope:
+        values = self.form.cleaned_data
+        return StockScope(
+            stores=self.stores,
+            department=values["department"],
+            category=values["category"],
+            search=values["q"].strip(),
+            below=bool(values["below"]),
+        )
+
+
+def _choices(everything: str, names: set[str]) -> list[tuple[str, str]]:
+    return [("", everything), *((name, name) for name in sorted(names - {""}))]

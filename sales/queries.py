@@ -1,0 +1,189 @@
+"""Reads of sales. Figures are of business days; amounts in the customer's currency.
+
+`stores` limits a query to stores; None is all of the customer's. Bounds on `day`, the UTC day
+the aggregates are cut by, exclude chunks; `business_date` then says exactly which rows count.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from shelfops.reports.period import Period
+from shelfops.reports.sql import Row, row, rows
+
+Stores = list[UUID] | None
+
+RECENT = timedelta(weeks=13)
+
+# A day is full when it is over in every store. Reads the aggregate by store and day, and of it
+# the chunks after `since` only.
+LAST_DAY = """
+WITH today AS (
+    SELECT coalesce(min((now() AT TIME ZONE time_zone)::date), current_date) AS day FROM stores
+    WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
+)
+SELECT (SELECT day FROM today) - 1 AS last_full_day, max(business_date) AS last_day_with_sales
+FROM daily_store_sales
+WHERE day >= %(since)s AND business_date < (SELECT day FROM today)
+  AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+"""
+
+# The period and the one before it, from the aggregate by store and day.
+SALES = """
+sales AS (
+    SELECT business_date, store_id, revenue, quantity_sold, lines
+    FROM daily_store_sales
+    WHERE day >= %(before_since)s AND day < %(until)s
+      AND business_date BETWEEN %(before_start)s AND %(end)s
+      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+)
+"""
+SUMS = """
+coalesce(sum(revenue) FILTER (WHERE business_date >= %(start)s), 0) AS revenue,
+coalesce(sum(revenue) FILTER (WHERE business_date < %(start)s), 0) AS revenue_before,
+coalesce(sum(quantity_sold) FILTER (WHERE business_date >= %(start)s), 0) AS units,
+coalesce(sum(quantity_sold) FILTER (WHERE business_date < %(start)s), 0) AS units_before
+"""
+LINE_SUMS = """
+coalesce(sum(lines) FILTER (WHERE business_date >= %(start)s), 0) AS lines,
+coalesce(sum(lines) FILTER (WHERE business_date < %(start)s), 0) AS lines_before
+"""
+# In percent; there is none to a period that sold nothing.
+CHANGES = """
+round(100 * (revenue - revenue_before) / CASE WHEN revenue_before > 0 THEN revenue_before END, 1)
+    AS revenue_change,
+round(100 * (units - units_before) / CASE WHEN units_before > 0 THEN units_before END, 1)
+    AS units_change
+"""
+
+# Each day of the period beside the day as far into the period before. Days without sales are
+# rows, too.
+BY_DAY = f"""
+WITH {SALES}
+SELECT %(start)s::date + n AS business_date, %(before_start)s::date + n AS day_before,
+       is_total, revenue, revenue_before, units, units_before, lines, lines_before, {CHANGES}
+FROM (
+    SELECT n, grouping(n) = 1 AS is_total, {SUMS}, {LINE_SUMS}
+    FROM generate_series(0, %(days)s - 1) AS n
+    LEFT JOIN sales ON (business_date - %(before_start)s::date) %% %(days)s = n
+    GROUP BY GROUPING SETS ((n), ())
+) AS totals
+ORDER BY is_total, n
+"""
+
+# A store that is open but sold nothing is a row, too.
+BY_STORE = f"""
+WITH {SALES}
+SELECT store_id, name, is_total, revenue, revenue_before, units, units_before,
+       lines, lines_before, {CHANGES}
+FROM (
+    SELECT store_id, name, grouping(store_id) = 1 AS is_total, {SUMS}, {LINE_SUMS}
+    FROM stores LEFT JOIN sales USING (store_id)
+    WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
+    GROUP BY GROUPING SETS ((store_id, name), ())
+    HAVING bool_or(is_active) OR count(business_date) > 0 OR grouping(store_id) = 1
+) AS totals
+ORDER BY is_total, revenue DESC, name
+"""
+
+
+def last_days(stores: Stores) -> Row:
+    """`last_full_day`, and `last_day_with_sales` of the 13 weeks before it, else of all time.
+
+    The second is None where nothing was sold yet.
+    """
+    params = {"stores": stores, "since": datetime.now(UTC) - RECENT}
+    found = row(LAST_DAY, params)
+    if found["last_day_with_sales"] is None:
+        found = row(LAST_DAY, {**params, "since": datetime.min.replace(year=2000, tzinfo=UTC)})
+    return found
+
+
+def last_business_day(stores: Stores) -> date:
+    """The day that ranges such as "28 days" end with: the last full one that has sales."""
+    found = last_days(stores)
+    day: date = found["last_day_with_sales"] or found["last_full_day"]
+    return day
+
+
+def by_day(period: Period, stores: Stores) -> list[Row]:
+    """Each day of the period, and last their total."""
+    return rows(BY_DAY, {**period.params(), "stores": stores})
+
+
+def by_store(period: Period, stores: Stores) -> list[Row]:
+    """Each store, the best first, and last their total."""
+    return rows(BY_STORE, {**period.params(), "stores": stores})
+
+
+# Only these two questions are at the grain of products, and read `daily_sales`.
+PRODUCT_SALES = """
+product_sales AS (
+    SELECT product_id, business_date, revenue, quantity_sold
+    FROM daily_sales
+    WHERE day >= %(before_since)s AND day < %(until)s
+      AND business_date BETWEEN %(before_start)s AND %(end)s
+      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+)
+"""
+
+BY_CATEGORY = f"""
+WITH {PRODUCT_SALES}
+SELECT CASE WHEN NOT is_total THEN coalesce(nullif(category, ''), 'No category') END AS label,
+       is_total, revenue, revenue_before, units, units_before, {CHANGES}
+FROM (
+    SELECT category, grouping(category) = 1 AS is_total, {SUMS}
+    FROM product_sales JOIN products USING (product_id)
+    GROUP BY GROUPING SETS ((category), ())
+) AS totals
+ORDER BY is_total, revenue DESC, category
+"""
+
+BEST_PRODUCTS = """
+SELECT product_id
+FROM daily_sales
+WHERE day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
+  AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+GROUP BY product_id
+ORDER BY sum(revenue) DESC, product_id
+LIMIT %(top)s
+"""
+
+# The period before is read for the best products only, by the aggregate's index on the product
+# and the columnstore's bloom filter. All others are the stores' total less the best.
+BY_PRODUCT = f"""
+WITH {SALES}, {PRODUCT_SALES},
+best AS (
+    SELECT product_id, {SUMS}
+    FROM product_sales WHERE product_id = ANY (%(best)s::uuid[])
+    GROUP BY product_id
+),
+total AS (SELECT {SUMS} FROM sales),
+figures AS (
+    SELECT 1 AS part, product_id, revenue, revenue_before, units, units_before FROM best
+    UNION ALL
+    SELECT 2, NULL, revenue - (SELECT coalesce(sum(revenue), 0) FROM best),
+           revenue_before - (SELECT coalesce(sum(revenue_before), 0) FROM best),
+           units - (SELECT coalesce(sum(units), 0) FROM best),
+           units_before - (SELECT coalesce(sum(units_before), 0) FROM best)
+    FROM total
+    UNION ALL
+    SELECT 3, NULL, revenue, revenue_before, units, units_before FROM total
+)
+SELECT product_id, sku, CASE part WHEN 1 THEN name WHEN 2 THEN 'All other products' END AS name,
+       part = 3 AS is_total, revenue, revenue_before, units, units_before, {CHANGES}
+FROM figures LEFT JOIN products USING (product_id)
+WHERE part <> 2 OR (revenue, revenue_before, units, units_before) <> (0, 0, 0, 0)
+ORDER BY part, revenue DESC, name
+"""
+
+
+def by_category(period: Period, stores: Stores) -> list[Row]:
+    """Each category, the best first, and last their total."""
+    return rows(BY_CATEGORY, {**period.params(), "stores": stores})
+
+
+def by_product(period: Period, stores: Stores, top: int) -> list[Row]:
+    """The `top` products by revenue, all others as one row, and last the total."""
+    params = {**period.params(), "stores": stores}
+    best = [found["product_id"] for found in rows(BEST_PRODUCTS, {**params, "top": top})]
+    return rows(BY_PRODUCT, {**params, "best": best})

@@ -1,0 +1,177 @@
+"""The sales report."""
+
+from datetime import date
+from typing import Any
+
+from django.urls import reverse
+
+from sales import queries
+from sales.filters import SalesFilter
+from shelfops.reports.chart import Chart, Series
+from shelfops.reports.period import PRESETS, Period, long_date
+from shelfops.reports.sql import Row
+from shelfops.reports.table import Column, Kind, Table, show
+from shelfops.reports.views import Report
+
+BARS = 12
+MEASURES = (("revenue", "Revenue", Kind.MONEY), ("units", "Units", Kind.UNITS))
+
+
+class SalesReport(Report):
+    """Revenue and units of a period against the one before, by day, store, category or product."""
+
+    title = "Sales"
+    permission = "reports.sales"
+    template_name = "reports/sales.html"
+    filter_class = SalesFilter
+
+    def build(self, filters: SalesFilter) -> dict[str, Any]:
+        stores = filters.stores
+        last = queries.last_days(stores)
+        period = filters.chosen_period(last["last_day_with_sales"] or last["last_full_day"])
+        *rows, total = self.rows(filters, period)
+        return {
+            "period": period,
+            "last": last,
+            "late": _is_late(last),
+            "table": Table(self.caption(filters, period), self.columns(filters), rows, total),
+            "charts": [chart.data() for chart in self.charts(filters.breakdown, rows)],
+            "figures": [_figure(total, *measure) for measure in MEASURES],
+            "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in MEASURES),
+            "breakdowns": self.links("by", filters.BY, filters.breakdown),
+            "presets": self.presets(filters, period),
+        }
+
+    def rows(self, filters: SalesFilter, period: Period) -> list[Row]:
+        stores = filters.stores
+        if filters.breakdown == "product":
+            return queries.by_product(period, stores, filters.top_products)
+        by = {
+            "day": queries.by_day,
+            "store": queries.by_store,
+            "category": queries.by_category,
+        }
+        return by[filters.breakdown](period, stores)
+
+    def caption(self, filters: SalesFilter, period: Period) -> str:
+        return f"Sales by {filters.breakdown}, {period}, against {period.before}"
+
+    def file_name(self, filters: SalesFilter) -> str:
+        return f"sales-by-{filters.breakdown}"
+
+    def columns(self, filters: SalesFilter) -> list[Column]:
+        """What the rows are of, then the figures."""
+        return [*self.names()[filters.breakdown], *self.figures(filters.breakdown)]
+
+    def names(self) -> dict[str, list[Column]]:
+        return {
+            "day": [
+                Column("business_date", "Business day", Kind.DATE, nothing="Total"),
+                Column("day_before", "Compared with", Kind.DATE, nothing=""),
+            ],
+            "store": [Column("name", "Store", link=self.store_url, nothing="Total")],
+            "category": [Column("label", "Category", nothing="Total")],
+            "product": [
+                Column("name", "Product", link=_product_url, nothing="Total"),
+                Column("sku", "SKU", nothing=""),
+            ],
+        }
+
+    def figures(self, breakdown: str) -> list[Column]:
+        columns = [
+            Column("revenue", f"Revenue ({self.currency})", Kind.MONEY),
+            Column("revenue_before", f"Revenue before ({self.currency})", Kind.MONEY),
+            Column("revenue_change", "Revenue change (%)", Kind.CHANGE),
+            Column("units", "Units", Kind.UNITS),
+            Column("units_before", "Units before", Kind.UNITS),
+            Column("units_change", "Units change (%)", Kind.CHANGE),
+        ]
+        if breakdown in ("day", "store"):
+            columns.append(Column("lines", "Receipt lines", Kind.COUNT))
+        return columns
+
+    def store_url(self, row: Row) -> str:
+        """The store's days."""
+        return self.url_with(store=row["store_id"], by="day")
+
+    def charts(self, breakdown: str, rows: list[Row]) -> list[Chart]:
+        if breakdown == "day":
+            return [self.days(rows, *measure) for measure in MEASURES]
+        return [self.bars(breakdown, rows)]
+
+    def days(self, rows: list[Row], key: str, label: str, kind: Kind) -> Chart:
+        unit = self.currency if kind is Kind.MONEY else label
+        return Chart(
+            id=f"chart-{key}",
+            title=f"{label} by business day",
+            kind="line",
+            unit=unit,
+            labels=[_short(row["business_date"]) for row in rows],
+            series=[
+                Series(label, [row[key] for row in rows]),
+                Series(
+                    "Period before",
+                    [row[f"{key}_before"] for row in rows],
+                    role="before",
+                    hints=[_short(row["day_before"]) for row in rows],
+                ),
+            ],
+        )
+
+    def bars(self, breakdown: str, rows: list[Row]) -> Chart:
+        name = self.names()[breakdown][0].key
+        best = [row for row in rows if breakdown != "product" or row["product_id"]][:BARS]
+        return Chart(
+            id="chart-revenue",
+            title=f"Revenue by {breakdown}" + (f", the best {BARS}" if len(rows) > BARS else ""),
+            kind="bars",
+            unit=self.currency,
+            labels=[row[name] for row in best],
+            series=[
+                Series("Revenue", [row["revenue"] for row in best]),
+                Series("Period before", [row["revenue_before"] for row in best], role="before"),
+            ],
+        )
+
+    def links(self, name: str, choices: Any, chosen: str) -> list[dict[str, Any]]:
+        return [
+            {"label": label, "url": self.url_with(**{name: value}), "chosen": value == chosen}
+            for value, label in choices
+        ]
+
+    def presets(self, filters: SalesFilter, period: Period) -> list[dict[str, Any]]:
+        custom = filters.form.cleaned_data["start"]
+        return [
+            {
+                "label": f"{days} days",
+                "url": self.url_with(period=days, start=None, end=None),
+                "chosen": not custom and period.days == days,
+            }
+            for days in PRESETS
+        ]
+
+
+def _figure(total: Row, key: str, label: str, kind: Kind) -> dict[str, Any]:
+    change = total[f"{key}_change"]
+    return {
+        "label": label,
+        "is_money": kind is Kind.MONEY,
+        "value": show(kind, total[key]),
+        "before": show(kind, total[f"{key}_before"]),
+        "change": None if change is None else show(Kind.CHANGE, change),
+        "rises": change is not None and change >= 0,
+    }
+
+
+def _is_late(last: Row) -> str:
+    """The day of the latest sales where later ones are to be expected."""
+    day: date | None = last["last_day_with_sales"]
+    return long_date(day) if day and day < last["last_full_day"] else ""
+
+
+def _product_url(row: Row) -> str:
+    return reverse("reports:product", args=[row["product_id"]]) if row["product_id"] else ""
+
+
+def _short(day: date) -> str:
+    return f"{day.day} {day:%b}"

@@ -1,0 +1,95 @@
+"""A table of a report: the page and the CSV file are made of the same columns and rows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+
+from shelfops.reports.period import long_date
+from shelfops.reports.sql import Row
+
+
+class Kind(Enum):
+    TEXT = "text"
+    DATE = "date"
+    COUNT = "count"
+    UNITS = "units"
+    MONEY = "money"
+    RATE = "rate"
+    CHANGE = "change"
+
+    @property
+    def is_number(self) -> bool:
+        return self not in (Kind.TEXT, Kind.DATE)
+
+
+class Cell(NamedTuple):
+    text: str
+    css: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """`nothing` stands for a missing value on the page; the file leaves it empty."""
+
+    key: str
+    label: str
+    kind: Kind = Kind.TEXT
+    link: Callable[[Row], str] | None = None
+    nothing: str = "–"
+
+    @property
+    def css(self) -> str:
+        return "report-number" if self.kind.is_number else ""
+
+    def cell(self, row: Row) -> Cell:
+        value = row.get(self.key)
+        href = self.link(row) if self.link and value is not None else ""
+        return Cell(
+            self.nothing if value is None else show(self.kind, value), self.style(value), href
+        )
+
+    def style(self, value: Any) -> str:
+        if self.kind is Kind.CHANGE and value:
+            return f"{self.css} {'report-up' if value > 0 else 'report-down'}"
+        return self.css
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, and what they add up to; the total is a row of the same query."""
+
+    caption: str
+    columns: list[Column]
+    rows: Iterable[Row]
+    total: Row | None = None
+
+    def body(self) -> Iterator[list[Cell]]:
+        for row in self.rows:
+            yield [column.cell(row) for column in self.columns]
+
+    def foot(self) -> list[Cell]:
+        return [column.cell(self.total) for column in self.columns] if self.total else []
+
+
+def show(kind: Kind, value: Any) -> str:
+    """A value as people read it."""
+    if kind is Kind.DATE:
+        return long_date(value)
+    if kind is Kind.MONEY:
+        return f"{value:,.2f}"
+    if kind is Kind.CHANGE:
+        return f"{value:+,.1f} %"
+    if kind.is_number:
+        return f"{plain(value):,}"
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """A number without the zeros that its column's scale adds: 3.000 is 3, 2.500 is 2.5."""
+    if not isinstance(value, Decimal):
+        return value
+    value = value.normalize()
+    return value.quantize(Decimal(1)) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
