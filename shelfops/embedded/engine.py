@@ -85,6 +85,7 @@ class Engine:
             if port is not None and port != state.port:
                 state = config.change_state(self.directory, state, port=port)
             _require_free(state.port)
+            self._forget_process()  # an earlier one that has ended by itself
             self._launch(state, lock, detached)
         try:
             self._provision_once(state)
@@ -97,11 +98,7 @@ class Engine:
         pid = self._running_pid()
         if pid is not None:
             self._end(pid)
-        if self._process is not None:
-            self._process.wait()
-            if self._process.stdin:
-                self._process.stdin.close()
-            self._process = None
+        self._forget_process()
         if self.in_memory:
             shutil.rmtree(self.directory, ignore_errors=True)
         return pid is not None
@@ -135,7 +132,7 @@ class Engine:
 
     def _lock(self) -> IO[str]:
         path = self.directory / "lock"
-        file = path.open("a+", encoding="utf-8")
+        file = open(path, "a+", encoding="utf-8", opener=_private)  # noqa: SIM115
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -160,7 +157,7 @@ class Engine:
         return None
 
     def _launch(self, state: config.State, lock: IO[str], detached: bool) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
+        with open(self.log, "a", encoding="utf-8", opener=_private) as log:
             process = subprocess.Popen(  # noqa: S603 - our own program and arguments
                 self._command(state, detached),
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
@@ -179,7 +176,6 @@ class Engine:
             self._await_ready(process, state)
         except BaseException:
             process.kill()
-            process.wait()
             self._forget_process()
             raise
         if detached:
@@ -196,7 +192,10 @@ class Engine:
         return command if detached else [*command, "--watch-stdin"]
 
     def _forget_process(self) -> None:
-        if self._process is not None and self._process.stdin:
+        if self._process is None:
+            return
+        self._process.wait()
+        if self._process.stdin:
             self._process.stdin.close()
         self._process = None
 
@@ -252,6 +251,10 @@ def check_data(data: Path) -> None:
             f"{data} was written by PostgreSQL {version}, and the embedded engine is "
             f"PostgreSQL {MAJOR_VERSION}. {RESET}"
         )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _require_free(port: int) -> None:

@@ -7,6 +7,9 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from shelfops.embedded.engine import Engine
+from tests.embedded.conftest import provision
+
 CLIENTS = 20
 
 
@@ -199,11 +202,17 @@ def test_it_rolls_back_for_a_client_that_vanishes(connect, doing):
     assert not owner.execute("SELECT current_setting('app.secret', true)").fetchone()[0]
 
 
-def test_it_ends_an_idle_transaction_that_others_wait_for(start_engine, tmp_path):
-    engine = start_engine(tmp_path, environment={"SHELFOPS_EMBEDDED_IDLE_SECONDS": "0.5"})
+@pytest.fixture(scope="module")
+def impatient():
+    environment = {"SHELFOPS_EMBEDDED_IDLE_SECONDS": "0.5"}
+    with Engine(None, provision=provision, environment=environment) as engine:
+        yield engine
+
+
+def test_it_ends_an_idle_transaction_that_others_wait_for(impatient):
     with (
-        psycopg.connect(engine.url("app"), autocommit=False) as stuck,
-        psycopg.connect(engine.url("owner"), autocommit=True) as waiting,
+        psycopg.connect(impatient.url("app"), autocommit=False) as stuck,
+        psycopg.connect(impatient.url("owner"), autocommit=True) as waiting,
     ):
         stuck.execute("SELECT 1")
         time.sleep(1)
@@ -213,11 +222,10 @@ def test_it_ends_an_idle_transaction_that_others_wait_for(start_engine, tmp_path
             stuck.execute("SELECT 3")
 
 
-def test_it_does_not_end_a_statement_that_takes_long(start_engine, tmp_path):
-    engine = start_engine(tmp_path, environment={"SHELFOPS_EMBEDDED_IDLE_SECONDS": "0.3"})
+def test_it_does_not_end_a_statement_that_takes_long(impatient):
     with (
-        psycopg.connect(engine.url("app"), autocommit=True) as slow,
-        psycopg.connect(engine.url("owner"), autocommit=True) as waiting,
+        psycopg.connect(impatient.url("app"), autocommit=True) as slow,
+        psycopg.connect(impatient.url("owner"), autocommit=True) as waiting,
     ):
         answers = []
         busy = threading.Thread(

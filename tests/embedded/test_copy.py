@@ -11,6 +11,17 @@ ROWS = 50_000
 COLUMNS = "a int, b text, c numeric, d timestamptz, e uuid, f int, g text, h numeric"
 
 
+def copy_in(connection, statement, *pieces):
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for piece in pieces or ["1\n"]:
+            copy.write(piece)
+
+
+def copy_out(connection, statement):
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        return b"".join(copy).decode()
+
+
 def line(number: int) -> str:
     return (
         f"{number}\tproduct {number}\t{number}.25\t2025-01-02 03:04:05+00\t"
@@ -38,7 +49,9 @@ def test_it_copies_batches_into_a_temporary_table(connect):
     assert rate > 20_000, f"{rate:.0f} lines/s"  # a busy machine's; see the notes on speed
 
 
-@pytest.mark.parametrize("form", ["(FORMAT text)", "(FORMAT csv)", "(FORMAT csv, HEADER)", "BINARY"])
+@pytest.mark.parametrize(
+    "form", ["(FORMAT text)", "(FORMAT csv)", "(FORMAT csv, HEADER)", "BINARY"]
+)
 def test_it_copies_there_and_back(connect, form):
     connection = connect()
     with connection.transaction():
@@ -46,7 +59,8 @@ def test_it_copies_there_and_back(connect, form):
         connection.execute("CREATE TEMP TABLE target (a int, b text) ON COMMIT DROP")
         connection.execute(
             "INSERT INTO source SELECT i, CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN ''"
-            " WHEN 2 THEN E'a\\t\\n\\\\\"é,;' ELSE repeat('x', i) END FROM generate_series(1, 400) i"
+            " WHEN 2 THEN E'a\\t\\n\\\\\"é,;' ELSE repeat('x', i) END"
+            " FROM generate_series(1, 400) i"
         )
         with connection.cursor() as cursor:
             with cursor.copy(f"COPY source TO STDOUT {form}") as copy:
@@ -110,9 +124,7 @@ def test_it_reports_bad_data_and_the_failed_transaction(connect):
     with pytest.raises(errors.InFailedSqlTransaction), connection.transaction():
         connection.execute("CREATE TEMP TABLE t (a int) ON COMMIT DROP")
         with pytest.raises(errors.InvalidTextRepresentation) as raised:
-            with connection.cursor() as cursor, cursor.copy("COPY t FROM STDIN") as copy:
-                for _ in range(50):
-                    copy.write("1\nnonsense\n" + "2\n" * 10_000)
+            copy_in(connection, "COPY t FROM STDIN", *["1\nnonsense\n" + "2\n" * 10_000] * 50)
         assert raised.value.diag.context == 'COPY t, line 2, column a: "nonsense"'
         connection.execute("SELECT 1")
     assert connection.execute("SELECT 2").fetchone() == (2,)
@@ -137,9 +149,7 @@ def test_it_lets_a_client_give_up(connect, extended):
 def test_it_lets_others_wait_for_a_copy(connect):
     copying, waiting = connect("alice"), connect("bob")
     answers = []
-    other = threading.Thread(
-        target=lambda: answers.append(waiting.execute("SELECT 1").fetchone())
-    )
+    other = threading.Thread(target=lambda: answers.append(waiting.execute("SELECT 1").fetchone()))
     copying.execute("CREATE TABLE IF NOT EXISTS alice.slow (a int)")
     with copying.cursor() as cursor, cursor.copy("COPY alice.slow FROM STDIN") as copy:
         copy.write("1\n")
@@ -186,16 +196,6 @@ def guarded(connect):
     return owner
 
 
-def copy_in(connection, statement, data="1\n"):
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(data)
-
-
-def copy_out(connection, statement):
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        return b"".join(copy).decode()
-
-
 def test_it_respects_privileges_and_row_security(connect, guarded):
     alice = connect("alice")
     copy_in(alice, "COPY private (a) FROM STDIN")
@@ -220,7 +220,9 @@ def test_it_runs_triggers_defaults_and_checks_as_the_client(connect):
         alice.execute(
             """
             CREATE FUNCTION pg_temp.who() RETURNS text LANGUAGE plpgsql AS
-              $$ BEGIN RETURN current_user || session_user || current_setting('is_superuser'); END $$;
+              $$ BEGIN
+                RETURN current_user || session_user || current_setting('is_superuser');
+              END $$;
             CREATE FUNCTION pg_temp.fill() RETURNS trigger LANGUAGE plpgsql AS
               $$ BEGIN NEW.by_trigger := pg_temp.who(); RETURN NEW; END $$;
             CREATE FUNCTION pg_temp.valid(text) RETURNS bool LANGUAGE plpgsql AS

@@ -184,9 +184,6 @@ class Backend {
   feed(batch) {
     this.readyStatus = null
     if (batch.inject) this.#inject(batch.inject)
-    if (workerData.testTrap && Buffer.from(batch.data).includes('embedded: trap')) {
-      throw new WebAssembly.RuntimeError('unreachable (provoked by a test)')
-    }
     this.#setInput(batch)
     this.#run()
     const ready = this.readyStatus

@@ -10,9 +10,9 @@ const STACK_MB = 32
 const OUTPUT_LIMIT = 32 * 1024 * 1024
 
 export class Engine extends EventEmitter {
-  constructor({ dataDir, testTrap }) {
+  constructor({ dataDir }) {
     super()
-    this.options = { dataDir, testTrap }
+    this.options = { dataDir }
     this.queue = [] // sessions waiting for the backend: {session, resolve, reject}
     this.holder = null // the session the backend works for now
     this.loaded = null // the session whose settings are in the backend

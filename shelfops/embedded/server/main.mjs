@@ -22,14 +22,14 @@ const { values: options } = parseArgs({
   },
 })
 const IDLE_LIMIT = Number(process.env.SHELFOPS_EMBEDDED_IDLE_SECONDS ?? 30) * 1000
-const RESTARTS = 5 // within RESTART_PERIOD; more means that restarting does not help
+const RESTARTS = Number(process.env.SHELFOPS_EMBEDDED_RESTARTS ?? 5) // within RESTART_PERIOD; more means that restarting does not help
 const RESTART_PERIOD = 10 * 60 * 1000
 const EXIT_TRAP = 70
 const STOP_LIMIT = 15 * 1000
 
 const log = openLog(options.log)
 const dataDir = options['data-dir'] ?? null
-const engine = new Engine({ dataDir, testTrap: process.env.SHELFOPS_EMBEDDED_TEST_TRAP === '1' })
+const engine = new Engine({ dataDir })
 const sessions = new Set()
 let restarts = []
 let lastSession = 0
