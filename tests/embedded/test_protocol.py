@@ -223,6 +223,8 @@ def test_it_ignores_a_cancel_request(connect):
     "bytes_sent",
     [
         b"GET / HTTP/1.1\r\n\r\n",
+        struct.pack("!i", 4),
+        struct.pack("!ib", 5, 1),
         struct.pack("!ii", 8, 3 << 16),
         struct.pack("!ii", 2**31 - 1, 3 << 16),
         struct.pack("!ii", 16, 3 << 16) + b"user\0bob",
@@ -238,6 +240,33 @@ def test_it_survives_nonsense(server, connect, bytes_sent):
         while raw.recv(4096):
             pass
     assert connect().execute("SELECT 1").fetchone() == (1,)
+
+
+def log_in(server) -> socket.socket:
+    raw = socket.create_connection(("127.0.0.1", server.engine.status().port))
+    raw.settimeout(10)
+    startup = b"user\0alice\0database\0shelfops\0\0"
+    raw.sendall(struct.pack("!ii", len(startup) + 8, 3 << 16) + startup)
+    password = b"alice's secret\0"
+    raw.sendall(b"p" + struct.pack("!i", len(password) + 4) + password)
+    received = b""
+    while not received.endswith(b"Z\0\0\0\5I"):
+        received += raw.recv(4096)
+    return raw
+
+
+@pytest.mark.parametrize("kind", [b"\0", b"p", b"z", b"R", b"\xff", b"Q", b"P", b"B", b"E", b"F"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\0", b"no end", b"\0\0\xff\xff\xff\xff", b"x\0y\0\x7f\xff"]
+)
+def test_it_survives_malformed_messages(server, connect, kind, body):
+    bob = connect("bob")
+    with log_in(server) as raw:
+        raw.sendall(kind + struct.pack("!i", len(body) + 4) + body)
+        raw.sendall(b"S" + struct.pack("!i", 4))
+        answer = raw.recv(65536)
+        assert answer[:1] in (b"E", b"I", b"Z", b"1", b"S")
+    assert bob.execute("SELECT session_user").fetchone() == ("bob",)
 
 
 def test_it_serves_psql(server):

@@ -7,6 +7,8 @@ import { startupSettings, unknownEncoding } from './startup.mjs'
 import { StatementLog } from './statements.mjs'
 import { DATABASE } from './template.mjs'
 
+// Only these reach the backend: some others would make it start a log-in of its own.
+const FRONTEND_TYPES = new Set('QPBDECSHFXdcf')
 const UNIT_ENDS = new Set(['Q', 'S', 'F', 'H']) // Query, Sync, FunctionCall, Flush
 const COPY_MESSAGES = new Set(['d', 'c', 'f'])
 const PAUSE_ABOVE = 16 * 1024 * 1024 // bytes received and not yet read by the backend
@@ -54,8 +56,7 @@ export class Session {
         this.#onMessage(next)
       }
     } catch (error) {
-      if (!(error instanceof Refusal || error instanceof protocol.ProtocolError)) throw error
-      this.fatal(error.code ?? '08P01', error.message, error.hint)
+      this.#failed(error)
     }
     if (this.stage === 'ready') this.#proceed()
   }
@@ -63,7 +64,15 @@ export class Session {
   #onMessage(next) {
     if (this.stage === 'startup') this.#onStartup(next.bytes)
     else if (this.stage === 'password') this.#onPassword(next)
-    else this.backlog.push(next)
+    else if (FRONTEND_TYPES.has(next.type)) this.backlog.push(next)
+    else throw new protocol.ProtocolError('invalid frontend message type')
+  }
+
+  // One client's malformed message must not be the end of the program.
+  #failed(error) {
+    if (error instanceof Refusal) this.fatal(error.code, error.message, error.hint)
+    else if (error.fields) this.fatal(error.fields.C, error.fields.M)
+    else this.fatal('08P01', `invalid message: ${error.message}`)
   }
 
   #onStartup(bytes) {
@@ -137,8 +146,7 @@ export class Session {
         await this.#perform(unit)
       }
     } catch (error) {
-      if (!error.fields) throw error
-      this.fatal(error.fields.C, error.fields.M)
+      this.#failed(error)
     } finally {
       this.pumping = false
     }
@@ -270,7 +278,9 @@ export class Session {
 
   // --- hand-over ---------------------------------------------------------------------
 
+  // What to save, or null where nothing has changed since the last time.
   saving() {
+    if (this.saved && !this.statements.sessionChanged) return null
     return {
       customNames: [...this.statements.customNames],
       encoding: this.reported.get('client_encoding'),
@@ -279,6 +289,7 @@ export class Session {
 
   onSaved(saved) {
     this.saved = saved
+    this.statements.sessionChanged = false
   }
 
   restoring() {

@@ -10,6 +10,9 @@ const LEADING = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)+/
 const CUSTOM_NAME = /^[a-z_][\w$]*(?:\.[a-z_][\w$]*)+$/i
 const SET_NAME = /\bset\s+(?:session\s+|local\s+)?("?[a-z_][\w$]*"?(?:\."?[a-z_][\w$]*"?)+)/gi
 const SET_CONFIG = /\bset_config\s*\(\s*'([^']+)'/gi
+// What may change the session. Asking PostgreSQL for its settings takes a millisecond,
+// so it is asked only after one of these words.
+const CHANGES_SESSION = /set|discard|prepare|deallocate|\bdo\b|\bcall\b|\bexecute\b/i
 const DEALLOCATE = /^deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/i
 
 const NO_ENCODING = 'a client encoding other than UTF8 is not possible'
@@ -55,6 +58,8 @@ export class StatementLog {
     this.loaded = new Set() // names the backend has at the moment
     this.customNames = new Set()
     this.settingByParameter = new Set() // prepared statements that call set_config
+    this.changing = new Set() // prepared statements that may change the session
+    this.sessionChanged = true // since its state was saved last
   }
 
   // The backend was handed to another client: everything must be sent again.
@@ -74,6 +79,7 @@ export class StatementLog {
   #simple(bytes) {
     const text = head(bytes, 5)
     this.#noteNames(text)
+    if (CHANGES_SESSION.test(text)) this.sessionChanged = true
     this.prepared.delete('')
     const refused = refusal(text)
     if (refused) return { bytes: message('Q', failing(refused)) }
@@ -86,6 +92,8 @@ export class StatementLog {
     this.#noteNames(text)
     if (/set_config/i.test(text)) this.settingByParameter.add(name.text)
     else this.settingByParameter.delete(name.text)
+    if (CHANGES_SESSION.test(text)) this.changing.add(name.text)
+    else this.changing.delete(name.text)
     const refused = refusal(text)
     const sent = refused ? this.#refusedParse(name.text, refused) : bytes
     this.prepared.set(name.text, Buffer.from(sent))
@@ -100,6 +108,7 @@ export class StatementLog {
   #bind(bytes) {
     const portal = readString(bytes, 5)
     const name = readString(bytes, portal.next)
+    if (this.changing.has(name.text)) this.sessionChanged = true
     if (this.settingByParameter.has(name.text)) this.#noteParameters(bytes, name.next)
     return { bytes, inject: this.#load(name.text) }
   }
@@ -122,6 +131,7 @@ export class StatementLog {
     this.prepared.delete(name)
     this.loaded.delete(name)
     this.settingByParameter.delete(name)
+    this.changing.delete(name)
   }
 
   // DEALLOCATE of a statement that the hand-over removed must not fail.
