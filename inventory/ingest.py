@@ -159,12 +159,23 @@ INVENTORY_LEVELS = Feed(
                round(quantity_on_hand, 3) AS on_hand,
                coalesce(round(quantity_allocated, 3), 0) AS allocated) AS cleaned
     """,
+    # As with transactions, what is there already is sorted out as a set.
     place="""
+    span AS (
+        SELECT min(timestamp) AS first, max(timestamp) AS last FROM judged WHERE problem IS NULL
+    ),
     placed AS (
         INSERT INTO inventory_levels (store_id, product_id, timestamp,
                                       quantity_on_hand, quantity_allocated, source)
         SELECT store_id, product_id, timestamp, on_hand, allocated, source
-        FROM judged WHERE problem IS NULL
+        FROM judged
+        WHERE problem IS NULL
+          AND NOT EXISTS (
+              SELECT FROM inventory_levels AS present
+              WHERE present.store_id = judged.store_id
+                AND present.product_id = judged.product_id
+                AND present.timestamp = judged.timestamp
+                AND present.timestamp BETWEEN (SELECT first FROM span) AND (SELECT last FROM span))
         ON CONFLICT DO NOTHING
         RETURNING store_id, product_id, timestamp, quantity_on_hand, quantity_allocated, source,
                   NULL::timestamptz AS touched

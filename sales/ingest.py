@@ -40,13 +40,25 @@ FROM (
 ) AS lines
 """
 
+# What is there already is sorted out as a set: ON CONFLICT, which stays for those who import the
+# same lines at once, looks up each line in the columnstore, six times slower. The bounds exclude
+# the chunks that a block does not touch.
 PLACE = """
+span AS (
+    SELECT min(sold_at) AS first, max(sold_at) AS last FROM judged WHERE problem IS NULL
+),
 placed AS (
     INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,
                               quantity, unit_price, total_amount)
     SELECT store_id, product_id, sold_at, business_date, receipt, line,
            quantity, unit_price, total_amount
-    FROM judged WHERE problem IS NULL
+    FROM judged
+    WHERE problem IS NULL
+      AND NOT EXISTS (
+          SELECT FROM transactions AS present
+          WHERE present.store_id = judged.store_id AND present.sold_at = judged.sold_at
+            AND present.receipt = judged.receipt AND present.line = judged.line
+            AND present.sold_at BETWEEN (SELECT first FROM span) AND (SELECT last FROM span))
     ON CONFLICT DO NOTHING
     RETURNING sold_at AS touched
 )

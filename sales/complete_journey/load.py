@@ -27,14 +27,18 @@ def demo_customers() -> list[Customer]:
     return [found.get_or_create(name=name)[0] for name in stores.CUSTOMERS]
 
 
-def is_loaded(customers: Sequence[Customer]) -> bool:
-    """Whether every customer has had its sales and its stock loaded to the end."""
-    last = {"kind": INVENTORY_LEVELS.kind, "status": ImportBatch.Status.DONE}
-    for customer in customers:
-        with tenant(customer):
-            if not ImportBatch.objects.filter(imported_by=COMMAND, **last).exists():
-                return False
-    return True
+def is_wanted() -> bool:
+    """Whether there is no customer but these two, and their load has not been finished."""
+    others = Customer.objects.using("operator").exclude(name__in=stores.CUSTOMERS)
+    return not others.exists() and not all(map(is_loaded, demo_customers()))
+
+
+def is_loaded(customer: Customer) -> bool:
+    """Whether the last step of a load has been carried out to its end."""
+    with tenant(customer):
+        return ImportBatch.objects.filter(
+            imported_by=COMMAND, kind=INVENTORY_LEVELS.kind, status=ImportBatch.Status.DONE
+        ).exists()
 
 
 def load_year(
@@ -45,13 +49,22 @@ def load_year(
     What is there already stays as it is. The aggregates are left to the refresh.
     """
     weeks = weeks_to_shift(customers)
-    lines, products = read_lines(), catalogue.records()
+    products = catalogue.records()
+    lines = read_lines()
     known = products["sku"].cast(pyarrow.int64()).to_numpy()
     batches: list[ImportBatch] = []
     for index, (customer, limit) in enumerate(zip(customers, limits, strict=True)):
         numbers = stores.busiest(lines.store, index, limit)
-        own = lines.take(np.isin(lines.store, numbers))
-        batches += Loader(customer, weeks, steps).load(numbers, products, own, known)
+        rows = np.flatnonzero(np.isin(lines.store, numbers))
+        demand = stock.demand(lines, rows, known)
+        loader = Loader(customer, weeks, steps)
+        batches += [
+            loader.stores(numbers),
+            loader.products(products),
+            loader.transactions(lines, rows),
+            loader.reorder_points(demand),
+            loader.inventory_levels(demand),
+        ]
     return batches
 
 
@@ -60,27 +73,26 @@ class Loader:
 
     def __init__(self, customer: Customer, weeks: int, steps: Steps) -> None:
         self.customer, self.weeks, self.steps = customer, weeks, steps
-        self.shift = np.timedelta64(weeks, "W").astype("timedelta64[D]")
+        self.shift = np.timedelta64(weeks * 7, "D")
+        self.last_day = LAST_DAY + self.shift
 
-    def load(
-        self, numbers: Column, products: pyarrow.RecordBatch, lines: Lines, known: Column
-    ) -> list[ImportBatch]:
-        demand = stock.demand(lines, known)
-        last_day = LAST_DAY + self.shift
-        first_day = last_day - (stock.DAYS - 1)
+    def stores(self, numbers: Column) -> ImportBatch:
+        return self.feed(STORES, SALES_FILE, [stores.records(numbers)], len(numbers))
+
+    def products(self, products: pyarrow.RecordBatch) -> ImportBatch:
+        return self.feed(PRODUCTS, CATALOGUE_FILE, [products], products.num_rows)
+
+    def transactions(self, lines: Lines, rows: Column) -> ImportBatch:
+        return self.feed(TRANSACTIONS, SALES_FILE, self.records(lines, rows), len(rows))
+
+    def reorder_points(self, demand: stock.Demand) -> ImportBatch:
+        records = stock.reorder_points(demand, self.last_day)
+        return self.feed(REORDER_POINTS, SALES_FILE, [records], records.num_rows)
+
+    def inventory_levels(self, demand: stock.Demand) -> ImportBatch:
+        records = stock.snapshots(demand, self.last_day)
         counts = len(stock.counted_days()) * len(demand.units)
-        return [
-            self.feed(STORES, SALES_FILE, [stores.records(numbers)], len(numbers)),
-            self.feed(PRODUCTS, CATALOGUE_FILE, [products], products.num_rows),
-            self.feed(TRANSACTIONS, SALES_FILE, self.transactions(lines), len(lines)),
-            self.feed(
-                REORDER_POINTS,
-                SALES_FILE,
-                [stock.reorder_points(demand, first_day)],
-                len(demand.units),
-            ),
-            self.feed(INVENTORY_LEVELS, SALES_FILE, stock.snapshots(demand, last_day), counts),
-        ]
+        return self.feed(INVENTORY_LEVELS, SALES_FILE, records, counts)
 
     def feed(self, feed: Feed, file: str, records: Sequence | Iterator, rows: int) -> ImportBatch:
         title = f"{self.customer.name}: {feed.kind.replace('_', ' ')}"
@@ -88,21 +100,21 @@ class Loader:
         with self.steps(title, rows) as advance:
             return load(self.customer, feed, source, records, advance)
 
-    def transactions(self, lines: Lines) -> Iterator[pyarrow.RecordBatch]:
-        """The lines as the transaction feed wants them."""
-        for start in range(0, len(lines), BLOCK_ROWS):
-            part = lines.take(slice(start, start + BLOCK_ROWS))
+    def records(self, lines: Lines, rows: Column) -> Iterator[pyarrow.RecordBatch]:
+        """The lines in these rows as the transaction feed wants them."""
+        for start in range(0, len(rows), BLOCK_ROWS):
+            part = lines.take(rows[start : start + BLOCK_ROWS])
             yield pyarrow.RecordBatch.from_pydict(
                 {
                     "line_number": part.row,
                     "store": part.store,
                     "product": part.product,
-                    "sold_at": pyarrow.nulls(len(part)),
+                    "sold_at": pyarrow.nulls(len(part.row)),
                     "local_time": part.time + self.shift,
                     "receipt": part.basket,
                     "line": part.line,
                     "quantity": part.quantity,
-                    "unit_price": pyarrow.nulls(len(part)),
+                    "unit_price": pyarrow.nulls(len(part.row)),
                     "total_amount": part.amount,
                 }
             )
@@ -128,4 +140,4 @@ def yesterday() -> date:
 
 def weeks_until(day: date) -> int:
     """Weeks to shift so that the last day of sales keeps its weekday and is at most `day`."""
-    return (day - LAST_DAY.item()).days // 7
+    return int((np.datetime64(day) - LAST_DAY) // np.timedelta64(7, "D"))

@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-Column = NDArray[Any]
+Column: TypeAlias = NDArray[Any]
 
 # The file's times are UTC; its weeks begin at midnight in New York. These are the moments of
 # 2017 at which New York changed its clocks.
@@ -56,7 +56,13 @@ COLUMNS = {
     "sales_value": np.float64,
     "transaction_timestamp": "datetime64[s]",
 }
-PRICES = ["product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc"]
+PRICES = {
+    "product_id": np.int32,
+    "quantity": np.float32,
+    "sales_value": np.float32,
+    "retail_disc": np.float32,
+    "coupon_match_disc": np.float32,
+}
 
 
 @dataclass(frozen=True)
@@ -76,26 +82,20 @@ class Lines:
     amount: Column
 
     def take(self, rows: Column) -> "Lines":
-        """The lines at these positions or where a mask is true."""
+        """The lines at these positions."""
         return Lines(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-    @property
-    def day(self) -> Column:
-        return self.time.astype("datetime64[D]")
-
-    def __len__(self) -> int:
-        return len(self.row)
 
 
 def read_columns(types: Mapping[str, Any]) -> dict[str, Column]:
     """Columns of transactions.parquet, read piece by piece into these types."""
-    file = pq.ParquetFile(data_file("transactions.parquet"))
+    file = pq.ParquetFile(data_file("transactions.parquet"), pre_buffer=False, buffer_size=1 << 16)
     columns = {name: np.empty(file.metadata.num_rows, kind) for name, kind in types.items()}
     start = 0
     for batch in file.iter_batches(columns=list(types)):
         for name, column in columns.items():
             column[start : start + batch.num_rows] = batch[name].to_numpy(zero_copy_only=False)
         start += batch.num_rows
+    pyarrow.default_memory_pool().release_unused()
     return columns
 
 
@@ -138,15 +138,16 @@ def number_within(group: Column, key: Column) -> Column:
 
 def median_prices() -> dict[int, float]:
     """The median price of each product before discounts, of the lines that have a quantity."""
-    column = read_columns(dict.fromkeys(PRICES, np.float64))
+    column = read_columns(PRICES)
     quantity = in_gallons(column["product_id"], column["quantity"])
+    price = column["sales_value"] + column["retail_disc"] + column["coupon_match_disc"]
     known = quantity > 0
-    product = column["product_id"][known].astype(np.int32)
-    discounts = column["retail_disc"] + column["coupon_match_disc"]
-    price = ((column["sales_value"] + discounts)[known] / quantity[known]).round(4)
+    product, price = column["product_id"][known], price[known] / quantity[known]
+    del column, quantity
     order = np.lexsort((price, product))
     products, starts, counts = np.unique(product[order], return_index=True, return_counts=True)
-    return dict(zip(products.tolist(), price[order][starts + counts // 2].tolist(), strict=True))
+    medians = price[order[starts + counts // 2]].astype(float).round(4)
+    return dict(zip(products.tolist(), medians.tolist(), strict=True))
 
 
 def read_catalogue() -> pyarrow.Table:
@@ -157,4 +158,6 @@ def read_catalogue() -> pyarrow.Table:
 @cache
 def fuel_products() -> Column:
     catalogue = read_catalogue()
-    return catalogue.filter(pc.equal(catalogue["product_type"], FUEL))["product_id"].to_numpy()
+    fuel = catalogue.filter(pc.equal(catalogue["product_type"], FUEL))
+    products: Column = fuel["product_id"].to_numpy()
+    return products

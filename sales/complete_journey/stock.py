@@ -33,35 +33,38 @@ class Demand:
     @property
     def lead_time(self) -> Column:
         """Days from order to delivery: two to five, by product."""
-        return 2 + self.product % 4
+        days: Column = 2 + self.product % 4
+        return days
 
     @property
     def reorder_point(self) -> Column:
         """d * L + z * sd_d * sqrt(L)."""
         mean, deviation = self.units.mean(axis=1), self.units.std(axis=1, ddof=1)
-        return np.ceil(mean * self.lead_time + SERVICE_95 * deviation * np.sqrt(self.lead_time))
+        safety_stock = SERVICE_95 * deviation * np.sqrt(self.lead_time)
+        point: Column = np.ceil(mean * self.lead_time + safety_stock)
+        return point
 
     @property
     def order_up_to(self) -> Column:
         """A week's sales above the reorder point."""
-        return self.reorder_point + np.maximum(np.ceil(self.units.mean(axis=1) * WEEK), 1)
+        week: Column = np.maximum(np.ceil(self.units.mean(axis=1) * WEEK), 1)
+        return self.reorder_point + week
 
 
-def demand(lines: Lines, products: Column) -> Demand:
+def demand(lines: Lines, rows: Column, products: Column) -> Demand:
     """Daily units of the pairs that sell often enough, of products in the catalogue."""
-    lines = lines.take(np.isin(lines.product, products))
-    key = lines.store.astype(np.int64) << 32 | lines.product
+    rows = rows[np.isin(lines.product[rows], products)]
+    key = lines.store[rows].astype(np.int64) << 32 | lines.product[rows]
     pairs, pair, counts = np.unique(key, return_inverse=True, return_counts=True)
     often = counts >= FEWEST_LINES
     position = np.cumsum(often) - 1
     kept = often[pair]
-    day = DAYS - 1 + (lines.day[kept] - LAST_DAY).astype(int)
-    units = np.bincount(
-        position[pair[kept]] * DAYS + day,
-        weights=lines.quantity[kept],
-        minlength=int(often.sum()) * DAYS,
-    )
+    rows, pair = rows[kept], position[pair[kept]]
+    day = DAYS - 1 + (lines.time[rows].astype("datetime64[D]") - LAST_DAY).astype(int)
     pairs = pairs[often]
+    units = np.bincount(
+        pair * DAYS + day, weights=lines.quantity[rows], minlength=len(pairs) * DAYS
+    )
     return Demand(pairs >> 32, pairs & 0xFFFFFFFF, units.reshape(len(pairs), DAYS))
 
 
@@ -114,8 +117,8 @@ def snapshots(demand: Demand, last_day: np.datetime64) -> Iterator[pyarrow.Recor
         )
 
 
-def reorder_points(demand: Demand, first_day: np.datetime64) -> pyarrow.RecordBatch:
-    """The rule that the simulation followed, in force from the first day."""
+def reorder_points(demand: Demand, last_day: np.datetime64) -> pyarrow.RecordBatch:
+    """The rule that the simulation followed, in force from the year's first day."""
     pairs = len(demand.units)
     return pyarrow.RecordBatch.from_pydict(
         {
@@ -125,6 +128,6 @@ def reorder_points(demand: Demand, first_day: np.datetime64) -> pyarrow.RecordBa
             "reorder_point": demand.reorder_point,
             "order_up_to": demand.order_up_to,
             "lead_time_days": demand.lead_time,
-            "effective_from": np.full(pairs, first_day),
+            "effective_from": np.full(pairs, last_day - (DAYS - 1)),
         }
     )

@@ -24,7 +24,8 @@ PLACES = (
 
 def customer_of(store: Column) -> Column:
     """The position in CUSTOMERS: stores with even numbers are the first one's."""
-    return store % len(CUSTOMERS)
+    index: Column = store % len(CUSTOMERS)
+    return index
 
 
 def describe(number: int) -> dict[str, str]:
@@ -40,7 +41,8 @@ def busiest(store: Column, customer: int, limit: int | None) -> Column:
     numbers, lines = np.unique(store, return_counts=True)
     own = customer_of(numbers) == customer
     numbers, lines = numbers[own], lines[own]
-    return numbers[np.lexsort((numbers, -lines))][:limit]
+    ranked: Column = numbers[np.lexsort((numbers, -lines))]
+    return ranked[:limit]
 
 
 def records(numbers: Column) -> pyarrow.RecordBatch:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
-from typing import TextIO
 
+from django.core.management.base import OutputWrapper
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,7 +17,7 @@ from rich.progress import (
 Steps = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-def show(output: TextIO) -> AbstractContextManager[Steps]:
+def show(output: OutputWrapper) -> AbstractContextManager[Steps]:
     """Bars where `output` is a terminal, one line a step where it is not."""
     return bars() if output.isatty() else lines(output)
 
@@ -37,7 +37,7 @@ def bars() -> Iterator[Steps]:
 
 
 @contextmanager
-def lines(output: TextIO) -> Iterator[Steps]:
+def lines(output: OutputWrapper) -> Iterator[Steps]:
     @contextmanager
     def step(title: str, rows: int) -> Iterator[Callable[[int], None]]:
         start = monotonic()

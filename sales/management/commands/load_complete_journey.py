@@ -5,8 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sales.complete_journey.load import demo_customers, is_loaded, load_year
+from sales.complete_journey.demo_users import ensure_demo_users
+from sales.complete_journey.load import demo_customers, is_wanted, load_year
 from sales.complete_journey.source import SourceMissing
+from shelfops.ingestion.models import ImportBatch
 from shelfops.ingestion.progress import show
 from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
 
@@ -24,25 +26,24 @@ class Command(BaseCommand):
         )
         size.add_argument("--all", action="store_true", help="all 457 stores, 1.47 million lines")
         parser.add_argument(
-            "--if-empty", action="store_true", help="do nothing if a load has been finished"
+            "--if-empty",
+            action="store_true",
+            help="only where there is no customer yet, or a load was cut short",
+        )
+        parser.add_argument(
+            "--demo-password", help="also make a user in every role, with this password"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["stores"] < 2:
             raise CommandError("--stores must be 2 or more: each customer has one at least.")
-        customers = demo_customers()
-        if options["if_empty"] and is_loaded(customers):
-            self.stdout.write("The sample data is there already.")
+        if options["if_empty"] and not is_wanted():
+            self.stdout.write("There are customers already; nothing loaded.")
             return
         half = options["stores"] // 2
         limits = [None, None] if options["all"] else [options["stores"] - half, half]
         try:
-            with show(self.stdout) as step:
-                batches = load_year(customers, limits, step)
-                with step("Daily sales", 0):
-                    refresh_requested()
-                with step("Columnstore", 0):
-                    compress_old_chunks()
+            batches = self.load(limits, options["demo_password"])
         except SourceMissing as error:
             raise CommandError(str(error)) from error
         for batch in batches:
@@ -51,3 +52,15 @@ class Command(BaseCommand):
                 f" {batch.rows_inserted:,} added, {batch.rows_present:,} there already,"
                 f" {batch.rows_refused:,} refused"
             )
+
+    def load(self, limits: list[int | None], password: str | None) -> list[ImportBatch]:
+        customers = demo_customers()
+        with show(self.stdout) as step:
+            batches = load_year(customers, limits, step)
+            if password:
+                ensure_demo_users(password, customers)
+            with step("Daily sales", 0):
+                refresh_requested()
+            with step("Columnstore", 0):
+                compress_old_chunks()
+        return batches
