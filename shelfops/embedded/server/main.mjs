@@ -22,6 +22,9 @@ const { values: options } = parseArgs({
   },
 })
 const IDLE_LIMIT = Number(process.env.SHELFOPS_EMBEDDED_IDLE_SECONDS ?? 30) * 1000
+const IDLE_HINT =
+  'The embedded engine runs one transaction at a time. A program that uses a second ' +
+  'connection while a transaction is open on its first one waits for itself.'
 const RESTARTS = Number(process.env.SHELFOPS_EMBEDDED_RESTARTS ?? 5) // within RESTART_PERIOD; more means that restarting does not help
 const RESTART_PERIOD = 10 * 60 * 1000
 const EXIT_TRAP = 70
@@ -110,7 +113,7 @@ function evictIdle() {
   if (!engine.waiting || !engine.holder) return
   if (engine.holder.idleFor(Date.now()) < IDLE_LIMIT) return
   log(`session ${engine.holder.id} ended: others were waiting for it`)
-  engine.holder.fatal('25P03', 'others are waiting for this idle transaction to end')
+  engine.holder.fatal('25P03', 'others are waiting for this idle transaction to end', IDLE_HINT)
 }
 
 setInterval(evictIdle, Math.min(1000, IDLE_LIMIT / 4)).unref()
