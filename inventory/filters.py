@@ -1,5 +1,6 @@
 """Filters of the stock report."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +14,12 @@ from shelfops.reports.filters import StoreFilter
 
 
 class StockFilter(StoreFilter):
-    department = django_filters.ChoiceFilter(method="unchanged", choices=[])
-    category = django_filters.ChoiceFilter(method="unchanged", choices=[])
+    department = django_filters.ChoiceFilter(
+        label="Department", method="unchanged", choices=[], empty_label="All departments"
+    )
+    category = django_filters.ChoiceFilter(
+        label="Category", method="unchanged", choices=[], empty_label="All categories"
+    )
     q = django_filters.CharFilter(label="SKU or name", method="unchanged", max_length=100)
     below = django_filters.BooleanFilter(
         label="Only at or below the reorder point",
@@ -30,8 +35,8 @@ class StockFilter(StoreFilter):
         """The choices are what the catalogue holds, read once for both."""
         form = super().form
         pairs = departments()
-        form.fields["department"].choices = _choices("All departments", {d for d, _ in pairs})
-        form.fields["category"].choices = _choices("All categories", {c for _, c in pairs})
+        form.fields["department"].choices = _choices(department for department, _ in pairs)
+        form.fields["category"].choices = _choices(category for _, category in pairs)
         return form
 
     @property
@@ -46,5 +51,5 @@ class StockFilter(StoreFilter):
         )
 
 
-def _choices(everything: str, names: set[str]) -> list[tuple[str, str]]:
-    return [("", everything), *((name, name) for name in sorted(names - {""}))]
+def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(set(names) - {""})]

@@ -91,12 +91,15 @@ LEFT JOIN LATERAL (SELECT r.reorder_point FROM {IN_FORCE} LIMIT 1) AS f ON true
 ORDER BY s.cover NULLS LAST, s.velocity DESC NULLS LAST, s.product_id, s.store_id
 """
 
+# At most one reorder point is in force, so the join adds no rows.
 STOCK_COUNTS = f"""
 SELECT count(*) AS rows,
        count(*) FILTER (WHERE quantity_available <= 0) AS empty,
-       count(*) FILTER (WHERE EXISTS (
-           SELECT FROM {IN_FORCE} AND s.quantity_available <= r.reorder_point)) AS below
+       count(*) FILTER (WHERE quantity_available <= f.reorder_point) AS below
 FROM current_stock s
+LEFT JOIN reorder_points f
+       ON f.store_id = s.store_id AND f.product_id = s.product_id
+      AND f.effective_from <= now() AND (f.effective_to IS NULL OR f.effective_to > now())
 WHERE {IN_SCOPE}
 """
 

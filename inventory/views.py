@@ -32,7 +32,7 @@ LEVELS = [
     Column("velocity", "Units a day", Kind.RATE, nothing="0"),
     Column("cover", "Days of cover", Kind.RATE, nothing="no sales"),
     Column("reorder_point", "Reorder point", Kind.UNITS, nothing="none"),
-    Column("below", "Status", nothing=""),
+    Column("below", "Status", Kind.FLAG, nothing=""),
     Column("counted_on", "Counted on", Kind.DATE),
 ]
 
@@ -146,24 +146,24 @@ class ProductReport(Report):
         limit = Series("Reorder point", [row["reorder_point"] for row in history], role="limit")
         has_limit = any(row["reorder_point"] is not None for row in history)
         on_hand = Series("On hand", [row["on_hand"] for row in history])
-        return [
-            Chart(
-                id="chart-stock",
-                title="Stock at the close of the day",
-                kind="steps",
-                unit="Units",
-                labels=labels,
-                series=[on_hand, *([limit] if has_limit else [])],
-            ),
-            Chart(
-                id="chart-sales",
-                title="Units sold",
-                kind="columns",
-                unit="Units",
-                labels=labels,
-                series=[Series("Units sold", [row["units"] for row in history])],
-            ),
-        ]
+        stock = Chart(
+            id="chart-stock",
+            title="Stock at the close of the day",
+            kind="steps",
+            unit="Units",
+            labels=labels,
+            series=[on_hand, *([limit] if has_limit else [])],
+        )
+        sales = Chart(
+            id="chart-sales",
+            title="Units sold",
+            kind="columns",
+            unit="Units",
+            labels=labels,
+            series=[Series("Units sold", [row["units"] for row in history])],
+        )
+        was_counted = any(row["on_hand"] is not None for row in history)
+        return [stock, sales] if was_counted else [sales]
 
 
 def product_url(row: Row) -> str:

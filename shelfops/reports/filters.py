@@ -52,7 +52,7 @@ class PeriodForm(forms.Form):
             self.add_error("end", f"Choose at most {MAX_DAYS} days.")
 
 
-class StoreFilter(django_filters.FilterSet):
+class StoreFilter(django_filters.FilterSet):  # type: ignore[misc]
     """Stores of the customer that the user may see; none chosen means all of these."""
 
     store = django_filters.ModelMultipleChoiceFilter(
@@ -86,7 +86,7 @@ class StoreFilter(django_filters.FilterSet):
         chosen = {str(value) for value in self.form["store"].value() or ()}
         return [
             {"value": str(pk), "label": name, "chosen": str(pk) in chosen}
-            for pk, name in self.form.fields["store"].queryset.values_list("pk", "name")  # type: ignore[attr-defined]
+            for pk, name in self.form.fields["store"].queryset.values_list("pk", "name")
         ]
 
 

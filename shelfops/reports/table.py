@@ -18,10 +18,11 @@ class Kind(Enum):
     MONEY = "money"
     RATE = "rate"
     CHANGE = "change"
+    FLAG = "flag"
 
     @property
     def is_number(self) -> bool:
-        return self not in (Kind.TEXT, Kind.DATE)
+        return self not in (Kind.TEXT, Kind.DATE, Kind.FLAG)
 
 
 class Cell(NamedTuple):
@@ -42,7 +43,7 @@ class Column:
 
     @property
     def css(self) -> str:
-        return "report-number" if self.kind.is_number else ""
+        return "report-number" if self.kind.is_number else f"report-{self.kind.value}"
 
     def cell(self, row: Row) -> Cell:
         value = row.get(self.key)
@@ -92,4 +93,4 @@ def plain(value: Any) -> Any:
     if not isinstance(value, Decimal):
         return value
     value = value.normalize()
-    return value.quantize(Decimal(1)) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
+    return value.quantize(Decimal(1)) if value.as_tuple().exponent > 0 else value

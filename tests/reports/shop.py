@@ -1,0 +1,135 @@
+"""A small shop whose every sale and count a test knows."""
+
+import csv
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.http import HttpResponse
+
+from inventory.models import CurrentStock, Product, ReorderPoint, Store
+from shelfops.tenancy.context import tenant
+from shelfops.tenancy.models import Customer
+from shelfops.timescale.refresh import owner_cursor
+from tests.cast import Cast
+
+# The last day that is over everywhere.
+YESTERDAY = (datetime.now(UTC) - timedelta(hours=36)).date()
+
+
+@dataclass(frozen=True)
+class Sale:
+    store: Store
+    product: Product
+    day: date
+    at: datetime
+    units: Decimal
+    amount: Decimal
+
+
+@dataclass
+class Shop:
+    customer: Customer
+    sales: list[Sale] = field(default_factory=list)
+    numbers: count = field(default_factory=count)
+
+    def sell(
+        self,
+        store: Store,
+        product: Product,
+        day: date,
+        units: object,
+        amount: object,
+        clock: str = "12:00",
+    ) -> Sale:
+        """A line sold when the store's clock showed `clock` on `day`."""
+        local = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(store.time_zone))
+        at = local.astimezone(UTC)
+        sale = Sale(store, product, day, at, Decimal(str(units)), Decimal(str(amount)))
+        with tenant(self.customer), connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt,
+                                          line, quantity, unit_price, total_amount)
+                VALUES (%s, %s, %s, %s, %s, 1, %s, 1, %s)
+                """,
+                [store.pk, product.pk, at, day, f"R{next(self.numbers)}", units, amount],
+            )
+        self.sales.append(sale)
+        return sale
+
+    def product(self, sku: str, name: str = "", **fields: object) -> Product:
+        with tenant(self.customer):
+            return Product.objects.create(sku=sku, name=name or sku, **fields)
+
+    def store(self, code: str, **fields: object) -> Store:
+        with tenant(self.customer):
+            return Store.objects.create(code=code, name=code, **fields)
+
+    def count(
+        self, store: Store, product: Product, on_hand: object, allocated: object = 0
+    ) -> CurrentStock:
+        with tenant(self.customer):
+            return CurrentStock.objects.create(
+                store=store,
+                product=product,
+                timestamp=datetime.now(UTC),
+                quantity_on_hand=on_hand,
+                quantity_allocated=allocated,
+                source="count",
+            )
+
+    def level(self, store: Store, product: Product, day: date, on_hand: object) -> None:
+        """A count in the ledger at the close of the store's day."""
+        at = datetime.combine(day, time(23, 30), ZoneInfo(store.time_zone))
+        with tenant(self.customer), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO inventory_levels (store_id, product_id, timestamp, quantity_on_hand)"
+                " VALUES (%s, %s, %s, %s)",
+                [store.pk, product.pk, at, on_hand],
+            )
+
+    def rule(self, store: Store, product: Product, reorder_point: object, start: datetime) -> None:
+        with tenant(self.customer):
+            ReorderPoint.objects.create(
+                store=store, product=product, reorder_point=reorder_point, effective_from=start
+            )
+
+    def total(self, what: str, start: date, end: date, **only: object) -> Decimal:
+        """`amount` or `units` sold in the days, of the given store or product."""
+        return sum(
+            (
+                getattr(sale, what)
+                for sale in self.sales
+                if start <= sale.day <= end
+                and all(getattr(sale, name) == value for name, value in only.items())
+            ),
+            Decimal(0),
+        )
+
+
+def shop_of(cast: Cast) -> Shop:
+    return Shop(cast.customer)
+
+
+def refresh() -> None:
+    """What a feed does after loading: other tests may have moved the aggregates' watermark."""
+    start, end = datetime.now(UTC) - timedelta(days=720), datetime.now(UTC) + timedelta(days=2)
+    with owner_cursor() as cursor:
+        for name in ("daily_sales", "daily_store_sales"):
+            cursor.execute(
+                f"CALL refresh_continuous_aggregate('timeseries.{name}', %s, %s)", [start, end]
+            )
+
+
+def text(response: HttpResponse) -> str:
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    return body.decode("utf-8-sig")
+
+
+def file_rows(response: HttpResponse) -> list[dict[str, str]]:
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(text(response).splitlines()))

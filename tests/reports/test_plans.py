@@ -1,0 +1,67 @@
+"""Reports read few chunks, and aggregates instead of transactions."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+from django.db import connection
+
+from inventory import queries as stock
+from sales import queries as sales
+from shelfops.reports.period import Period
+from shelfops.tenancy.context import tenant
+from tests.cast import Cast
+from tests.reports.shop import YESTERDAY, Shop, refresh
+
+WEEK = Period.ending(YESTERDAY, 7)
+
+
+@pytest.fixture(autouse=True)
+def a_year(cast: Cast, shop: Shop) -> None:
+    """Sales in every aggregate chunk of a year."""
+    for back in range(0, 360, 30):
+        shop.sell(cast.store, cast.product, YESTERDAY - timedelta(days=back), 1, "1.00")
+    refresh()
+
+
+def plan(cast: Cast, statement: str, params: dict[str, object]) -> str:
+    with tenant(cast.customer), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (COSTS OFF) {statement}", params)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def chunks_of(text: str) -> set[str]:
+    return set(re.findall(r"_hyper_\d+_\d+_chunk", text))
+
+
+STATEMENTS = {
+    "day": (sales.BY_DAY, {}),
+    "store": (sales.BY_STORE, {}),
+    "category": (sales.BY_CATEGORY, {}),
+    "best products": (sales.BEST_PRODUCTS, {"top": 50}),
+    "product": (sales.BY_PRODUCT, {"best": []}),
+    "stock": (stock.STOCK, {**stock.StockScope(None).params(), "limit": 50, "offset": 0}),
+}
+
+
+def params(period: Period, more: dict[str, object]) -> dict[str, object]:
+    return {**period.params(), "stores": None, **more}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_it_leaves_out_chunks_of_other_days(cast, name):
+    statement, more = STATEMENTS[name]
+    year = Period(YESTERDAY - timedelta(days=364), YESTERDAY)
+    few = chunks_of(plan(cast, statement, params(WEEK, more)))
+    many = chunks_of(plan(cast, statement, params(year, more)))
+    assert 0 < len(few) < len(many)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_it_reads_no_transactions_that_an_aggregate_holds(cast, name):
+    """Of days that are materialised: the real-time part of the aggregate falls away."""
+    statement, more = STATEMENTS[name]
+    past = Period.ending(date.fromordinal(YESTERDAY.toordinal() - 30), 28)
+    text = plan(cast, statement, params(past, more))
+    assert chunks_of(text)
+    assert " on transactions" not in text

@@ -1,0 +1,293 @@
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from inventory.models import StoreAssignment
+from shelfops.tenancy.context import tenant
+from tests.cast import Cast
+from tests.reports.shop import YESTERDAY, Shop, file_rows, refresh, text
+
+URL = reverse("reports:sales")
+
+
+def ago(days: int) -> date:
+    return YESTERDAY - timedelta(days=days)
+
+
+def get(client_of, user, **query):
+    return client_of(user).get(URL, query)
+
+
+def report(client_of, user, **query) -> list[dict[str, str]]:
+    return file_rows(get(client_of, user, format="csv", **query))
+
+
+@pytest.fixture
+def season(cast: Cast, shop: Shop) -> Shop:
+    """Sixty days of two stores and three products, with a return."""
+    bread = shop.product("BREAD-1", "Bread", category="Bakery")
+    nameless = shop.product("X-1", "=cmd|'/c calc'!A1")
+    for back in range(60):
+        shop.sell(cast.store, cast.product, ago(back), 1 + back % 3, "2.50")
+        if back % 2:
+            shop.sell(cast.unassigned_store, bread, ago(back), "0.5", "1.25")
+    shop.sell(cast.store, nameless, ago(3), 2, "9.99")
+    shop.sell(cast.store, cast.product, ago(2), -2, "-5.00")
+    refresh()
+    return shop
+
+
+def money(amount: Decimal) -> str:
+    return f"{amount:.2f}"
+
+
+def test_it_adds_up_each_business_day(cast, client_of, season):
+    *days, total = report(client_of, cast.admin, period="28")
+    assert [row["Business day"] for row in days] == [str(ago(27 - n)) for n in range(28)]
+    for row in days:
+        day = date.fromisoformat(row["Business day"])
+        before = day - timedelta(days=28)
+        assert row["Compared with"] == str(before)
+        assert row["Revenue (USD)"] == money(season.total("amount", day, day))
+        assert row["Revenue before (USD)"] == money(season.total("amount", before, before))
+        assert Decimal(row["Units"]) == season.total("units", day, day)
+    assert total["Revenue (USD)"] == money(season.total("amount", ago(27), ago(0)))
+    assert total["Revenue before (USD)"] == money(season.total("amount", ago(55), ago(28)))
+    assert Decimal(total["Units"]) == season.total("units", ago(27), ago(0))
+
+
+def test_it_shows_the_change_in_percent(cast, client_of, shop):
+    shop.sell(cast.store, cast.product, ago(0), 3, "150.00")
+    shop.sell(cast.store, cast.product, ago(7), 4, "120.00")
+    refresh()
+    *days, total = report(client_of, cast.admin, period="7")
+    assert total["Revenue change (%)"] == "25"
+    assert total["Units change (%)"] == "-25"
+    assert days[0]["Revenue change (%)"] == ""
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_its_breakdowns_agree_with_the_total(cast, client_of, season, by):
+    *rows, total = report(client_of, cast.admin, period="28", by=by)
+    for label in ("Revenue (USD)", "Revenue before (USD)", "Units", "Units before"):
+        assert sum(Decimal(row[label]) for row in rows) == Decimal(total[label])
+    assert total["Revenue (USD)"] == money(season.total("amount", ago(27), ago(0)))
+    assert total["Revenue before (USD)"] == money(season.total("amount", ago(55), ago(28)))
+
+
+def test_it_adds_up_each_store(cast, client_of, season):
+    *rows, _ = report(client_of, cast.admin, period="28", by="store")
+    assert {row["Store"]: row["Revenue (USD)"] for row in rows} == {
+        store.name: money(season.total("amount", ago(27), ago(0), store=store))
+        for store in (cast.store, cast.unassigned_store)
+    }
+
+
+def test_it_adds_up_each_category(cast, client_of, season):
+    *rows, _ = report(client_of, cast.admin, period="28", by="category")
+    expected: dict[str, Decimal] = {}
+    for sale in season.sales:
+        if ago(27) <= sale.day:
+            name = sale.product.category or "No category"
+            expected[name] = expected.get(name, Decimal(0)) + sale.amount
+    assert {row["Category"]: Decimal(row["Revenue (USD)"]) for row in rows} == expected
+
+
+def test_it_adds_up_the_best_products_and_the_rest(cast, client_of, shop):
+    products = [shop.product(f"P{n:02}") for n in range(25)]
+    for n, product in enumerate(products):
+        shop.sell(cast.store, product, ago(n % 5), 1, 100 + n)
+        shop.sell(cast.store, product, ago(7), 2, 10 + n)
+    shop.sell(cast.store, shop.product("GONE"), ago(8), 1, 1000)
+    refresh()
+    *best, rest, total = report(client_of, cast.admin, period="7", by="product", top="20")
+    assert [row["SKU"] for row in best] == [f"P{n:02}" for n in range(24, 4, -1)]
+    assert best[0]["Revenue before (USD)"] == "34.00"
+    assert rest["Product"] == "All other products"
+    assert rest["Revenue (USD)"] == money(Decimal(sum(range(100, 105))))
+    assert rest["Revenue before (USD)"] == money(Decimal(sum(range(10, 15)) + 1000))
+    assert rest["Units"] == "5"
+    assert total["Revenue (USD)"] == money(shop.total("amount", ago(6), ago(0)))
+
+
+def test_it_counts_the_day_of_the_store_not_of_utc(cast, client_of, shop):
+    """New York's evening is the next day in UTC, and Auckland's morning the day before."""
+    auckland = shop.store("AKL", time_zone="Pacific/Auckland")
+    late = shop.sell(cast.store, cast.product, ago(2), 1, "10.00", clock="23:30")
+    early = shop.sell(auckland, cast.product, ago(2), 1, "20.00", clock="00:30")
+    refresh()
+    assert late.at.date() == ago(1)
+    assert early.at.date() == ago(3)
+    days = report(client_of, cast.admin, start=ago(2), end=ago(2))
+    assert [row["Revenue (USD)"] for row in days] == ["30.00", "30.00"]
+    days = report(client_of, cast.admin, start=ago(1), end=ago(1))
+    assert days[-1]["Revenue (USD)"] == "0.00"
+    assert days[-1]["Revenue before (USD)"] == "30.00"
+
+
+def test_it_counts_every_hour_of_a_clock_change_day(cast, client_of, shop):
+    """New York's last day of summer time within the past year has 25 hours."""
+    year = YESTERDAY.year
+    changes = [_first_sunday_of_november(year), _first_sunday_of_november(year - 1)]
+    day = next(change for change in changes if change <= YESTERDAY)
+    for clock in ("00:00", "00:59", "01:30", "23:59"):
+        shop.sell(cast.store, cast.product, day, 1, "1.00", clock=clock)
+    shop.sell(cast.store, cast.product, day + timedelta(days=1), 1, "7.00", clock="00:00")
+    refresh()
+    rows = report(client_of, cast.admin, start=day, end=day)
+    assert rows[0]["Revenue (USD)"] == "4.00"
+
+
+def _first_sunday_of_november(year: int) -> date:
+    first = date(year, 11, 1)
+    return first + timedelta(days=(6 - first.weekday()) % 7)
+
+
+def test_it_subtracts_returns(cast, client_of, shop):
+    shop.sell(cast.store, cast.product, ago(0), 3, "30.00")
+    shop.sell(cast.store, cast.product, ago(0), -1, "-10.00")
+    refresh()
+    total = report(client_of, cast.admin, period="7")[-1]
+    assert (total["Revenue (USD)"], total["Units"]) == ("20.00", "2")
+
+
+def test_it_ends_with_the_last_day_that_has_sales(cast, client_of, shop):
+    shop.sell(cast.store, cast.product, ago(5), 1, "1.00")
+    refresh()
+    response = get(client_of, cast.admin)
+    assert response.status_code == 200
+    assert file_rows(get(client_of, cast.admin, format="csv"))[-2]["Business day"] == str(ago(5))
+    assert "The latest sales received are of" in text(response)
+
+
+def test_it_leaves_out_today_which_is_not_over(cast, client_of, shop):
+    shop.sell(cast.store, cast.product, ago(0), 1, "1.00")
+    shop.sell(cast.store, cast.product, datetime.now(UTC).date() + timedelta(days=1), 1, "5.00")
+    refresh()
+    total = report(client_of, cast.admin)[-1]
+    assert total["Revenue (USD)"] == "1.00"
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_it_shows_a_manager_the_assigned_stores_only(cast, client_of, season, by):
+    own = money(season.total("amount", ago(27), ago(0), store=cast.store))
+    assert report(client_of, cast.manager, period="28", by=by)[-1]["Revenue (USD)"] == own
+    page = text(get(client_of, cast.manager, period="28", by=by))
+    assert cast.store.name in page
+    assert cast.unassigned_store.name not in page
+    assert str(cast.unassigned_store.pk) not in page
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_it_shows_nothing_to_a_manager_without_a_store(cast, client_of, season, by):
+    with tenant(cast.customer):
+        StoreAssignment.objects.filter(user=cast.manager).delete()
+    response = get(client_of, cast.manager, by=by)
+    assert "No store is assigned to you" in text(response)
+    for row in report(client_of, cast.manager, by=by):
+        assert row["Revenue (USD)"] == "0.00"
+
+
+def test_it_limits_the_figures_to_the_chosen_store(cast, client_of, season):
+    for by in ("day", "store", "category", "product"):
+        total = report(client_of, cast.admin, period="28", by=by, store=cast.store.pk)[-1]
+        expected = season.total("amount", ago(27), ago(0), store=cast.store)
+        assert total["Revenue (USD)"] == money(expected)
+
+
+@pytest.mark.parametrize("which", ["unassigned_store", "other_store"])
+def test_it_refuses_a_store_that_the_user_may_not_see(cast, client_of, season, which):
+    store = getattr(cast, which)
+    response = get(client_of, cast.manager, store=store.pk)
+    assert response.status_code == 200
+    assert "store" in response.context["form"].errors
+    assert "Revenue (USD)" not in text(response)
+    assert get(client_of, cast.manager, store=store.pk, format="csv").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("field", "query"),
+    [
+        ("end", {"start": "2026-03-02", "end": "2026-03-01"}),
+        ("end", {"start": "2025-01-01", "end": "2026-03-01"}),
+        ("end", {"start": "2026-03-01", "end": "9999-12-31"}),
+        ("start", {"start": "0001-01-01", "end": "2026-03-01"}),
+        ("start", {"start": "0001-01-01", "end": "0001-01-02"}),
+        ("start", {"start": "yesterday", "end": "2026-03-01"}),
+        ("start", {"start": "2026-02-30", "end": "2026-03-01"}),
+        ("start", {"start": "\x00", "end": "2026-03-01"}),
+        ("end", {"start": "2026-03-01"}),
+        ("start", {"end": "2026-03-01"}),
+        ("period", {"period": "1000000"}),
+        ("period", {"period": "x"}),
+        ("by", {"by": "weather"}),
+        ("top", {"top": "-1"}),
+        ("store", {"store": "not-a-uuid"}),
+        ("store", {"store": "00000000-0000-0000-0000-000000000000"}),
+    ],
+)
+def test_it_shows_a_wrong_filter_at_its_field(cast, client_of, field, query):
+    response = get(client_of, cast.admin, **query)
+    assert response.status_code == 200
+    assert list(response.context["form"].errors) == [field]
+    page = text(response)
+    assert 'class="report-error"' in page
+    assert "<tbody>" not in page
+    assert get(client_of, cast.admin, format="csv", **query).status_code == 400
+
+
+def test_it_says_what_to_do_when_there_are_no_sales(cast, client_of):
+    assert "No sales were received yet" in text(get(client_of, cast.admin))
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_its_file_holds_what_the_page_shows(cast, client_of, season, by):
+    client = client_of(cast.admin)
+    page = client.get(URL, {"by": by, "period": "28"})
+    table = page.context["table"]
+    written = file_rows(client.get(URL, {"by": by, "period": "28", "format": "csv"}))
+    assert list(written[0]) == [column.label for column in table.columns]
+    assert len(written) == len(list(table.body())) + 1
+    shown = text(page)
+    for row in written:
+        assert f"{Decimal(row['Revenue (USD)']):,.2f}" in shown
+
+
+def test_it_neutralises_formulas_in_the_file(cast, client_of, season):
+    rows = report(client_of, cast.admin, period="28", by="product")
+    assert "'=cmd|'/c calc'!A1" in [row["Product"] for row in rows]
+
+
+def test_it_has_the_figures_of_the_chart_in_the_table(cast, client_of, season):
+    response = get(client_of, cast.admin, period="28")
+    revenue, units = response.context["charts"]
+    rows = list(response.context["table"].rows)
+    assert revenue["series"][0]["values"] == [float(row["revenue"]) for row in rows]
+    assert units["series"][1]["values"] == [float(row["units_before"]) for row in rows]
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_its_number_of_queries_is_constant(cast, client_of, season, by):
+    def queries() -> int:
+        client = client_of(cast.admin)
+        with CaptureQueriesContext(connection) as captured:
+            client.get(URL, {"by": by, "period": "90"})
+        return len(captured)
+
+    few = queries()
+    for n in range(15):
+        product = season.product(f"NEW-{n}", category=f"New {n}")
+        season.sell(season.store(f"N{n}"), product, ago(n), 1, "1.00")
+    refresh()
+    assert queries() == few
+
+
+def test_it_is_for_those_who_may_read_it(cast, client_of, client):
+    assert client.get(URL).status_code == 302
+    assert get(client_of, cast.staff).status_code == 403
+    assert get(client_of, cast.operator).status_code == 403
+    assert get(client_of, cast.outsider).status_code == 200

@@ -1,0 +1,288 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from inventory.models import StoreAssignment
+from shelfops.tenancy.context import tenant
+from tests.cast import Cast
+from tests.reports.shop import YESTERDAY, Shop, file_rows, refresh, text
+
+URL = reverse("reports:stock")
+LONG_AGO = datetime.now(UTC) - timedelta(days=200)
+
+
+def ago(days: int):
+    return YESTERDAY - timedelta(days=days)
+
+
+def get(client_of, user, **query):
+    return client_of(user).get(URL, query)
+
+
+def report(client_of, user, **query) -> list[dict[str, str]]:
+    return file_rows(get(client_of, user, format="csv", **query))
+
+
+@pytest.fixture
+def shelves(cast: Cast, shop: Shop) -> Shop:
+    """Milk runs out in 10 days, bread lasts 56, and nobody buys candles."""
+    bread = shop.product("BREAD-1", "Rye bread", category="Bakery", department="Food")
+    candle = shop.product("CANDLE-1", "Candle")
+    shop.count(cast.store, cast.product, 12, 2)
+    shop.count(cast.unassigned_store, bread, 56)
+    shop.count(cast.store, candle, 5)
+    shop.rule(cast.store, cast.product, 10, LONG_AGO)
+    shop.rule(cast.unassigned_store, bread, 20, LONG_AGO)
+    for back in (0, 10, 27):
+        shop.sell(cast.store, cast.product, ago(back), 10, "10.00")
+    shop.sell(cast.store, cast.product, ago(5), -2, "-2.00")
+    shop.sell(cast.store, cast.product, ago(28), 500, "500.00")
+    shop.sell(cast.unassigned_store, bread, ago(1), 28, "28.00")
+    refresh()
+    return shop
+
+
+def test_it_shows_stock_velocity_and_cover(cast, client_of, shelves):
+    milk, bread, candle = report(client_of, cast.admin)
+    assert milk == {
+        "Product": "Milk 1 l",
+        "SKU": "MILK-1",
+        "Store": "Main Street",
+        "On hand": "12",
+        "Allocated": "2",
+        "Available": "10",
+        "Units a day": "1",
+        "Days of cover": "10",
+        "Reorder point": "10",
+        "Status": "Reorder",
+        "Counted on": milk["Counted on"],
+    }
+    assert (bread["Units a day"], bread["Days of cover"], bread["Status"]) == ("1", "56", "")
+    assert (candle["Units a day"], candle["Days of cover"]) == ("", "")
+
+
+def test_it_says_no_sales_instead_of_a_cover(cast, client_of, shelves):
+    page = text(get(client_of, cast.admin, q="candle"))
+    assert "no sales" in page
+
+
+def test_it_lists_the_shortest_cover_first(cast, client_of, shelves):
+    found = [row["SKU"] for row in report(client_of, cast.admin)]
+    assert found == ["MILK-1", "BREAD-1", "CANDLE-1"]
+
+
+def test_it_takes_the_reorder_point_in_force(cast, client_of, shelves):
+    shelves.rule(cast.store, cast.product, 3, datetime.now(UTC) - timedelta(days=1))
+    shelves.rule(cast.store, cast.product, 99, datetime.now(UTC) + timedelta(days=1))
+    milk = report(client_of, cast.admin, q="milk")[0]
+    assert (milk["Reorder point"], milk["Status"]) == ("3", "")
+
+
+@pytest.mark.parametrize(
+    ("query", "skus"),
+    [
+        ({"below": "on"}, ["MILK-1"]),
+        ({"q": "rye"}, ["BREAD-1"]),
+        ({"q": "candle-1"}, ["CANDLE-1"]),
+        ({"q": "%"}, []),
+        ({"q": "_ilk"}, []),
+        ({"category": "Bakery"}, ["BREAD-1"]),
+        ({"department": "Food"}, ["BREAD-1"]),
+        ({"department": "Food", "category": "Dairy"}, []),
+        ({"q": "milk", "below": "on"}, ["MILK-1"]),
+        ({"q": "bread", "below": "on"}, []),
+    ],
+)
+def test_it_filters(cast, client_of, shelves, query, skus):
+    assert [row["SKU"] for row in report(client_of, cast.admin, **query)] == skus
+
+
+def test_it_filters_by_store(cast, client_of, shelves):
+    found = report(client_of, cast.admin, store=cast.unassigned_store.pk)
+    assert [row["SKU"] for row in found] == ["BREAD-1"]
+
+
+def test_it_counts_what_needs_attention(cast, client_of, shelves):
+    figures = get(client_of, cast.admin).context["figures"]
+    assert figures == {"rows": "3", "empty": "0", "below": "1"}
+
+
+def test_it_shows_staff_the_assigned_stores_only(cast, client_of, shelves):
+    for user in (cast.staff, cast.manager):
+        found = report(client_of, user)
+        assert {row["Store"] for row in found} == {cast.store.name}
+        page = text(get(client_of, user))
+        assert cast.unassigned_store.name not in page
+
+
+def test_it_shows_nothing_without_a_store(cast, client_of, shelves):
+    with tenant(cast.customer):
+        StoreAssignment.objects.filter(user=cast.staff).delete()
+    assert report(client_of, cast.staff) == []
+    assert "No store is assigned to you" in text(get(client_of, cast.staff))
+
+
+@pytest.mark.parametrize(
+    ("field", "query"),
+    [
+        ("store", {"store": "x"}),
+        ("category", {"category": "No such"}),
+        ("department", {"department": "No such"}),
+        ("q", {"q": "x" * 101}),
+        ("q", {"q": "\x00"}),
+    ],
+)
+def test_it_shows_a_wrong_filter_at_its_field(cast, client_of, shelves, field, query):
+    response = get(client_of, cast.admin, **query)
+    assert response.status_code == 200
+    assert list(response.context["form"].errors) == [field]
+    assert "<tbody>" not in text(response)
+
+
+@pytest.mark.parametrize("which", ["unassigned_store", "other_store"])
+def test_it_refuses_a_store_that_the_user_may_not_see(cast, client_of, shelves, which):
+    response = get(client_of, cast.staff, store=getattr(cast, which).pk)
+    assert list(response.context["form"].errors) == ["store"]
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999", "²", "2"])
+def test_it_keeps_to_the_pages_there_are(cast, client_of, shelves, page):
+    response = get(client_of, cast.admin, page=page)
+    assert response.status_code == 200
+    assert response.context["number"] == 1
+
+
+def test_it_pages_and_exports_all(cast, client_of, shop):
+    for n in range(60):
+        shop.count(cast.store, shop.product(f"P{n:02}"), n)
+    first, second = (
+        [row["sku"] for row in get(client_of, cast.admin, page=page).context["table"].rows]
+        for page in ("1", "2")
+    )
+    assert (len(first), len(second)) == (50, 10)
+    written = [row["SKU"] for row in report(client_of, cast.admin)]
+    assert written == first + second
+    assert len(set(written)) == 60
+
+
+def test_it_says_what_to_do_when_nothing_was_counted(cast, client_of):
+    assert "No stock has been counted yet" in text(get(client_of, cast.admin))
+
+
+def test_it_says_what_to_do_when_nothing_matches(cast, client_of, shelves):
+    assert "No stock matches these filters" in text(get(client_of, cast.admin, q="zebra"))
+
+
+def test_its_number_of_queries_is_constant(cast, client_of, shelves):
+    def queries() -> int:
+        client = client_of(cast.admin)
+        with CaptureQueriesContext(connection) as captured:
+            client.get(URL)
+        return len(captured)
+
+    few = queries()
+    for n in range(15):
+        shelves.count(shelves.store(f"N{n}"), shelves.product(f"N{n}"), n)
+    assert queries() == few
+
+
+def test_it_is_for_those_who_may_read_it(cast, client_of, client):
+    assert client.get(URL).status_code == 302
+    assert get(client_of, cast.operator).status_code == 403
+    for user in (cast.staff, cast.manager, cast.analyst, cast.admin):
+        assert get(client_of, user).status_code == 200
+
+
+class TestProduct:
+    def url(self, product) -> str:
+        return reverse("reports:product", args=[product.pk])
+
+    def history(self, client_of, user, product, **query) -> dict[str, dict[str, str]]:
+        query = {"period": "7", "format": "csv", **query}
+        rows = file_rows(client_of(user).get(self.url(product), query))
+        return {row["Business day"]: row for row in rows}
+
+    @pytest.fixture
+    def milk(self, cast: Cast, shop: Shop) -> Shop:
+        """Counted in two stores on different days; the second rule replaced the first."""
+        shop.sell(cast.store, cast.product, ago(0), 2, "4.00")
+        shop.sell(cast.unassigned_store, cast.product, ago(1), 3, "6.00", clock="23:59")
+        shop.level(cast.store, cast.product, ago(20), 9)
+        shop.level(cast.store, cast.product, ago(4), 5)
+        shop.level(cast.store, cast.product, ago(2), 3)
+        shop.level(cast.unassigned_store, cast.product, ago(3), 100)
+        noon = datetime.now(UTC).replace(hour=12)
+        shop.rule(cast.store, cast.product, 4, noon - timedelta(days=200))
+        shop.rule(cast.store, cast.product, 6, datetime.combine(ago(2), noon.timetz()))
+        refresh()
+        return shop
+
+    def test_it_shows_sales_and_stock_of_each_day(self, cast, client_of, milk):
+        days = self.history(client_of, cast.admin, cast.product)
+        assert list(days) == [str(ago(6 - n)) for n in range(7)]
+        assert [days[str(ago(n))]["Units sold"] for n in (0, 1, 2)] == ["2", "3", "0"]
+        assert [days[str(ago(n))]["Revenue (USD)"] for n in (0, 1, 2)] == ["4.00", "6.00", "0.00"]
+        stock = [days[str(ago(n))]["On hand at close"] for n in (6, 5, 4, 3, 2, 1, 0)]
+        assert stock == ["9", "9", "5", "105", "103", "103", "103"]
+        rule = [days[str(ago(n))]["Reorder point"] for n in (6, 3, 2, 0)]
+        assert rule == ["4", "4", "6", "6"]
+
+    def test_it_shows_a_manager_the_assigned_stores_only(self, cast, client_of, milk):
+        days = self.history(client_of, cast.manager, cast.product)
+        assert [days[str(ago(n))]["Units sold"] for n in (0, 1)] == ["2", "0"]
+        assert days[str(ago(0))]["On hand at close"] == "3"
+        page = text(client_of(cast.manager).get(self.url(cast.product)))
+        assert cast.unassigned_store.name not in page
+
+    def test_it_keeps_revenue_from_those_who_may_not_read_sales(self, cast, client_of, milk):
+        days = self.history(client_of, cast.staff, cast.product)
+        assert "Revenue (USD)" not in days[str(ago(0))]
+
+    def test_it_shows_the_stock_of_each_store(self, cast, client_of, milk):
+        milk.count(cast.store, cast.product, 3)
+        milk.count(cast.unassigned_store, cast.product, 100)
+        response = client_of(cast.admin).get(self.url(cast.product))
+        stock = list(response.context["stock"].rows)
+        assert [(row["store"], row["quantity_available"]) for row in stock] == [
+            ("Main Street", Decimal(3)),
+            ("Harbour", Decimal(100)),
+        ]
+
+    def test_it_draws_what_the_table_says(self, cast, client_of, milk):
+        response = client_of(cast.admin).get(self.url(cast.product), {"period": "7"})
+        stock, sales = response.context["charts"]
+        assert stock["series"][0]["values"] == [9, 9, 5, 105, 103, 103, 103]
+        assert stock["series"][1]["values"] == [4, 4, 4, 4, 6, 6, 6]
+        assert sales["series"][0]["values"] == [0, 0, 0, 0, 0, 3, 2]
+
+    def test_it_does_not_know_products_of_others(self, cast, client_of):
+        client = client_of(cast.admin)
+        assert client.get(self.url(cast.other_product)).status_code == 404
+        assert client.get(reverse("reports:product", args=[uuid4()])).status_code == 404
+
+    def test_it_is_for_those_who_may_read_it(self, cast, client_of, client):
+        assert client.get(self.url(cast.product)).status_code == 302
+        assert client_of(cast.operator).get(self.url(cast.product)).status_code in (403, 404)
+
+    def test_it_says_when_there_is_nothing_to_show(self, cast, client_of):
+        page = text(client_of(cast.admin).get(self.url(cast.product)))
+        assert "Nothing was sold or counted" in page
+
+    def test_its_number_of_queries_is_constant(self, cast, client_of, milk):
+        def queries() -> int:
+            client = client_of(cast.admin)
+            with CaptureQueriesContext(connection) as captured:
+                client.get(self.url(cast.product))
+            return len(captured)
+
+        few = queries()
+        for n in range(10):
+            store = milk.store(f"N{n}")
+            milk.count(store, cast.product, n)
+            milk.level(store, cast.product, ago(n), n)
+        assert queries() == few
