@@ -5,9 +5,9 @@ It checks the database first: a server that cannot keep customers apart serves n
 
 import os
 
-from django.core.management import call_command
+from django.core.management.base import BaseCommand
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shelfops.settings")
 application = get_wsgi_application()
-call_command("check", databases=["default"])
+BaseCommand().check(databases=["default"])

@@ -30,7 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         refuse_occupied(port)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop on it as on Ctrl-C
+        for name in (signal.SIGINT, signal.SIGTERM):  # one clean way to stop, whoever asks
+            signal.signal(name, signal.default_int_handler)
         try:
             with serving(settings.BASE_DIR, settings.DATABASE_URLS):
                 self.prepare()
@@ -42,9 +43,9 @@ class Command(BaseCommand):
 
     def prepare(self) -> None:
         """Schema, static files, and, into an empty database, a slice of real sales."""
-        call_command("check", databases=["owner"])
+        self.check(databases=["owner"])
         call_command("migrate", verbosity=0)
-        call_command("check", databases=["default", "owner", "operator"])
+        self.check(databases=["default", "owner", "operator"])
         call_command("collectstatic", interactive=False, verbosity=0)
         call_command("load_complete_journey", if_empty=True, demo_password=demo_password())
 
@@ -53,7 +54,9 @@ class Command(BaseCommand):
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         gunicorn = [sys.executable, "-m", "gunicorn", "shelfops.wsgi", "--bind", f"{HOST}:{port}"]
         with ExitStack() as stack:
-            stack.enter_context(stopping([*manage, "run_jobs", "--every", "60"]))
+            stack.enter_context(
+                stopping([*manage, "run_jobs", "--every", "60", "--verbosity", "0"])
+            )
             web = stack.enter_context(
                 stopping([*gunicorn, "--threads", "8", "--log-level=warning"])
             )
@@ -112,7 +115,8 @@ def welcome(port: int) -> str:
     logins = demo_logins()
     if logins:
         lines += [f"Log in with the password {demo_password()} as", ""]
-        lines += [f"  {role:<18}{email:<34}{customer}" for role, customer, email in logins]
+        widest = max(len(email) for _, _, email in logins)
+        lines += [f"  {role:<18} {email:<{widest}}  {customer}" for role, customer, email in logins]
     return "\n".join([*lines, ""])
 
 

@@ -19,7 +19,8 @@ class Command(BaseCommand):
             "--every", type=int, default=0, metavar="SECONDS", help="go on, this often"
         )
 
-    def handle(self, *args: Any, every: int, **options: Any) -> None:
+    def handle(self, *args: Any, every: int, verbosity: int, **options: Any) -> None:
+        self.verbosity = verbosity
         failed = self.run_once()
         while every:
             time.sleep(every)
@@ -35,10 +36,9 @@ class Command(BaseCommand):
         """How many failed."""
         failed = 0
         for run in run_due_jobs():
-            outcome = f"FAILED: {run.error}" if run.error else "ok"
-            self.stdout.write(
-                f"job {run.job_id} {run.procedure} on {run.subject}: {outcome}"
-                f" ({run.seconds:.1f} s)"
-            )
             failed += bool(run.error)
+            outcome = f"FAILED: {run.error}" if run.error else "ok"
+            line = f"job {run.job_id} {run.procedure} on {run.subject}: {outcome}"
+            if run.error or self.verbosity:
+                self.stdout.write(f"{line} ({run.seconds:.1f} s)")
         return failed
