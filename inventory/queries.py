@@ -82,7 +82,8 @@ stock AS (
 SELECT s.store_id, s.product_id, st.name AS store, p.name AS product, p.sku,
        quantity_on_hand, quantity_allocated, quantity_available,
        round(velocity, 2) AS velocity, round(cover, 1) AS cover, f.reorder_point,
-       CASE WHEN quantity_available <= f.reorder_point THEN 'Reorder' END AS below,
+       CASE WHEN quantity_available <= f.reorder_point THEN 'Reorder'
+            WHEN quantity_available <= 0 THEN 'Out of stock' END AS status,
        (timestamp AT TIME ZONE st.time_zone)::date AS counted_on, source
 FROM stock s
 JOIN stores st USING (store_id)
@@ -119,7 +120,7 @@ WITH sold AS (
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
     GROUP BY business_date
 ),
-changes AS (
+changes AS MATERIALIZED (
     SELECT (timestamp AT TIME ZONE time_zone)::date AS day,
            quantity_on_hand
            - lag(quantity_on_hand, 1, 0) OVER (PARTITION BY store_id ORDER BY timestamp) AS change
@@ -127,7 +128,7 @@ changes AS (
     WHERE product_id = %(product)s AND timestamp >= %(counted_since)s AND timestamp < %(until)s
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
 ),
-rules AS (
+rules AS MATERIALIZED (
     SELECT reorder_point, (effective_from AT TIME ZONE time_zone)::date AS first_day,
            (effective_to AT TIME ZONE time_zone)::date AS end_day
     FROM reorder_points JOIN stores USING (store_id)

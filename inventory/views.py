@@ -32,7 +32,7 @@ LEVELS = [
     Column("velocity", "Units a day", Kind.RATE, nothing="0"),
     Column("cover", "Days of cover", Kind.RATE, nothing="no sales"),
     Column("reorder_point", "Reorder point", Kind.UNITS, nothing="none"),
-    Column("below", "Status", Kind.FLAG, nothing=""),
+    Column("status", "Status", Kind.FLAG, nothing=""),
     Column("counted_on", "Counted on", Kind.DATE),
 ]
 

@@ -17,7 +17,7 @@
   const number = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
   const short = new Intl.NumberFormat("en", { notation: "compact" });
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const shorten = (label) => (label.length > 22 ? `${label.slice(0, 21)}…` : label);
+  const shorten = (label, most) => (label.length > most ? `${label.slice(0, most - 1)}…` : label);
 
   const dataset = (series, kind, colours) => {
     const bars = kind === "bars" || kind === "columns";
@@ -55,7 +55,7 @@
         maxRotation: 0,
         autoSkipPadding: 16,
         callback(value) {
-          return shorten(this.getLabelForValue(value));
+          return shorten(this.getLabelForValue(value), this.chart.width < 480 ? 16 : 28);
         },
       },
     };
