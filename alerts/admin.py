@@ -27,7 +27,7 @@ STATUS = {
 
 class StoreFactAdmin(ReadOnlyAdmin):
     list_related = ("store", "product")
-    search_fields = ("product__sku__startswith", "product__name")
+    search_fields = ("product__sku__istartswith", "product__name")
     search_help_text = "SKU or product"
     store_lookup = "store"
 

@@ -14,10 +14,10 @@ from unfold.decorators import display
 
 from inventory.forms import ProductForm, StoreForm
 from inventory.models import InventoryLevel, Product, ReorderPoint, Store
-from inventory.stock_columns import WINDOW, Figures, cover, figures, groups, of_product, quantity
+from inventory.queries import VELOCITY_DAYS
+from inventory.stock_columns import Figures, cover, figures, groups, quantity
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
 from shelfops.ledgers import LedgerAdmin, midnight
-from shelfops.navigation import link_to
 
 
 @admin.register(Store)
@@ -155,7 +155,7 @@ class ProductAdmin(BackOfficeAdmin):
         "is_active",
     )
     list_filter = (DepartmentFilter, CategoryFilter, ("is_active", BooleanRadioFilter))
-    search_fields = ("sku__startswith", "name")
+    search_fields = ("sku__istartswith", "name")
     search_help_text = "SKU or name"
 
     def get_inlines(self, request: HttpRequest, obj: Product | None) -> tuple[Any, ...]:
@@ -163,7 +163,7 @@ class ProductAdmin(BackOfficeAdmin):
         return self.inlines if obj else ()
 
     def complete_page(self, request: HttpRequest, rows: list[Product]) -> None:
-        found = figures([p.pk for p in rows], store_ids(request.user), _today())  # type: ignore[arg-type]
+        found = figures([p.pk for p in rows], store_ids(request.user))  # type: ignore[arg-type]
         for product in rows:
             product.figures = found.get(product.pk, Figures())  # type: ignore[attr-defined]
 
@@ -171,7 +171,7 @@ class ProductAdmin(BackOfficeAdmin):
     def stock_now(self, product: Product) -> str | None:
         return quantity(product.figures.available) or None  # type: ignore[attr-defined]
 
-    @display(description=f"Units, {WINDOW} days")
+    @display(description=f"Units, {VELOCITY_DAYS} days")
     def units_28(self, product: Product) -> str:
         return quantity(product.figures.units)  # type: ignore[attr-defined]
 
@@ -188,21 +188,17 @@ class ProductAdmin(BackOfficeAdmin):
 
     def cards(self, request: HttpRequest, product: Product) -> dict[str, Any]:
         """The figures above a product's form, and the ways on from there."""
-        now = of_product(product, store_ids(request.user), _today())  # type: ignore[arg-type]
+        now = figures([product.pk], store_ids(request.user)).get(product.pk, Figures())  # type: ignore[arg-type]
         history = reverse("admin:inventory_reorderpoint_changelist")
         return {
             "figures": {
                 "Stock now": quantity(now.available) or "not counted",
-                f"Units sold, {WINDOW} days": quantity(now.units),
+                f"Units sold, {VELOCITY_DAYS} days": quantity(now.units),
                 "Days of cover": cover(now) or "not counted",
             },
-            "report": link_to("reports:product", product.pk),
+            "report": reverse("reports:product", args=[product.pk]),
             "history": f"{history}?in_force=all&q={product.sku}",
         }
-
-
-def _today() -> date:
-    return timezone.now().date()
 
 
 class InForceFilter(DropdownFilter):
@@ -238,7 +234,7 @@ class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
     list_related = ("product", "store")
     # Along the index of history, so that a page of a long table is read without sorting it.
     ordering = ("store_id", "product_id", "-effective_from")
-    search_fields = ("product__sku__startswith", "product__name")
+    search_fields = ("product__sku__istartswith", "product__name")
     search_help_text = "SKU or product"
     sortable_by = ()
     store_lookup = "store"

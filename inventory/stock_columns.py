@@ -1,19 +1,16 @@
 """Stock, sales and cover of a page's products: one query, whatever the number of stores."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
-
-from inventory.models import Product
-from shelfops.ledgers import midnight
-
-WINDOW = 28  # days of sales that the velocity is worked out from
+from inventory.queries import VELOCITY_DAYS
+from sales.queries import last_business_day
+from shelfops.reports.period import Period
+from shelfops.reports.sql import rows
 
 # Stock by idx_current_stock_product. Sales from the daily aggregate: the bound on `day`, a
-# timestamptz that reaches a day further than the business days, excludes all older chunks.
+# timestamptz that reaches a day further than the business days, excludes all other chunks.
 FIGURES = """
 WITH stock AS (
     SELECT product_id, sum(quantity_available) AS available
@@ -26,10 +23,10 @@ WITH stock AS (
     FROM daily_sales
     WHERE product_id = ANY(%(products)s)
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY(%(stores)s))
-      AND day >= %(since)s AND business_date >= %(first)s AND business_date < %(today)s
+      AND day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
     GROUP BY product_id
 )
-SELECT product_id, stock.available, coalesce(sales.units, 0)
+SELECT product_id, stock.available, coalesce(sales.units, 0) AS units
 FROM stock FULL JOIN sales USING (product_id)
 """
 
@@ -39,7 +36,7 @@ GROUPS = "SELECT DISTINCT department, category FROM products ORDER BY department
 
 @dataclass(frozen=True)
 class Figures:
-    """`available` is None where the product was never counted; `units` are of WINDOW days."""
+    """`available` is None where the product was never counted; `units` are of 28 days."""
 
     available: Decimal | None = None
     units: Decimal = Decimal(0)
@@ -49,29 +46,22 @@ class Figures:
         """Available stock divided by units a day; None without stock figures or sales."""
         if self.available is None or self.units <= 0:
             return None
-        return self.available * WINDOW / self.units
+        return self.available * VELOCITY_DAYS / self.units
 
 
-def figures(products: list[UUID], stores: list[UUID] | None, today: date) -> dict[UUID, Figures]:
-    """By product, over `stores` (None: all), of the WINDOW business days before `today`."""
-    first = today - timedelta(days=WINDOW)
-    params = {
-        "products": products,
-        "stores": stores,
-        "today": today,
-        "first": first,
-        "since": midnight(first - timedelta(days=1)),
+def figures(products: list[UUID], stores: list[UUID] | None) -> dict[UUID, Figures]:
+    """By product, over `stores` (None: all), as the stock report works them out."""
+    period = Period.ending(last_business_day(stores), VELOCITY_DAYS)
+    params = {"products": products, "stores": stores, **period.params()}
+    return {
+        found["product_id"]: Figures(found["available"], found["units"])
+        for found in rows(FIGURES, params)
     }
-    with connection.cursor() as cursor:
-        cursor.execute(FIGURES, params)
-        return {product: Figures(available, units) for product, available, units in cursor}
 
 
 def groups() -> list[tuple[str, str]]:
     """The catalogue's departments with their categories."""
-    with connection.cursor() as cursor:
-        cursor.execute(GROUPS)
-        return list(cursor)
+    return [(found["department"], found["category"]) for found in rows(GROUPS, {})]
 
 
 def quantity(value: Decimal | None, unit: str = "") -> str:
@@ -88,7 +78,3 @@ def cover(figures: Figures) -> str:
         return ""
     days = figures.days_of_cover
     return "no sales" if days is None else f"{days:,.1f} days"
-
-
-def of_product(product: Product, stores: list[UUID] | None, today: date) -> Figures:
-    return figures([product.pk], stores, today).get(product.pk, Figures())

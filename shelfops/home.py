@@ -1,30 +1,30 @@
 """The first page: what each role may do, with the few figures that are cheap to read."""
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db import connection
 from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from alerts.models import Alert, Severity, Status
 from inventory.models import Store
+from sales.queries import last_business_day
 from shelfops.admin import store_ids
-from shelfops.ledgers import midnight
-from shelfops.navigation import link_to, pages_of
+from shelfops.navigation import pages_of
+from shelfops.reports.period import Period
+from shelfops.reports.sql import row
 from shelfops.tenancy.models import Customer, User
 
 # Reads the aggregate by store and day: a row or two a store and day, whatever the feed's size.
-# The bound on `day` excludes chunks; it reaches a day further than the business days.
+# The bounds on `day` exclude chunks; they reach a day further than the business days.
 TWO_WEEKS = """
-SELECT coalesce(sum(revenue) FILTER (WHERE business_date >= %(week)s), 0) AS this_week,
-       coalesce(sum(revenue) FILTER (WHERE business_date < %(week)s), 0) AS week_before
+SELECT coalesce(sum(revenue) FILTER (WHERE business_date >= %(start)s), 0) AS this_week,
+       coalesce(sum(revenue) FILTER (WHERE business_date < %(start)s), 0) AS week_before
 FROM daily_store_sales
-WHERE day >= %(since)s AND business_date >= %(before)s AND business_date < %(today)s
+WHERE day >= %(before_since)s AND day < %(until)s
+  AND business_date BETWEEN %(before_start)s AND %(end)s
   AND (%(stores)s::uuid[] IS NULL OR store_id = ANY(%(stores)s))
 """
 
@@ -54,23 +54,16 @@ def figures_of(user: User) -> list[Any]:
 
 
 def revenue(user: User, customer: Customer) -> dict[str, Any]:
-    """Revenue of the 7 business days to yesterday, against the 7 before."""
-    today = timezone.now().date()
-    params = {
-        "today": today,
-        "week": today - timedelta(days=7),
-        "before": today - timedelta(days=14),
-        "since": midnight(today - timedelta(days=15)),
-        "stores": store_ids(user),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(TWO_WEEKS, params)
-        this_week, week_before = cursor.fetchone()
+    """Revenue of the last 7 business days that have sales, against the 7 before."""
+    stores = store_ids(user)
+    week = Period.ending(last_business_day(stores), 7)
+    params = {"stores": stores, **week.params()}
+    found = row(TWO_WEEKS, params)
     return {
-        "label": f"Revenue, last 7 days ({customer.currency})",
-        "value": intcomma(round(this_week)),
-        "note": change(this_week, week_before),
-        "link": link_to("reports:sales"),
+        "label": f"Revenue, 7 days to {week.end:%-d %b} ({customer.currency})",
+        "value": intcomma(round(found["this_week"])),
+        "note": change(found["this_week"], found["week_before"]),
+        "link": reverse("reports:sales"),
     }
 
 

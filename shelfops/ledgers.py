@@ -21,6 +21,9 @@ from shelfops.admin import (
     StoreFilter,
 )
 
+# No ledger holds other days, and a day more or less is still a date.
+OLDEST, NEWEST = date(2000, 1, 1), date(2100, 1, 1)
+
 
 def midnight(day: date) -> datetime:
     """The start of `day` in UTC: aware, so that chunks are excluded."""
@@ -44,6 +47,9 @@ class PeriodForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
+        for name, day in data.items():
+            if not OLDEST <= day < NEWEST:
+                raise ValidationError({name: "Choose a day of this century."})
         if "start" in data and "end" in data:
             if data["end"] < data["start"]:
                 raise ValidationError({"end": "The period ends before it starts."})

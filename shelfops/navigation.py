@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 
 class Page(NamedTuple):
@@ -153,10 +153,7 @@ def pages_of(request: HttpRequest) -> dict[str, list[Page]]:
 def side_bar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = {"": [HOME], **pages_of(request)}
     return [
-        {
-            "title": title,
-            "items": [_item(page, request.path) for page in pages if link_to(page.url)],
-        }
+        {"title": title, "items": [_item(page, request.path) for page in pages]}
         for title, pages in groups.items()
     ]
 
@@ -165,13 +162,6 @@ def _item(page: Page, path: str) -> dict[str, Any]:
     link = reverse(page.url)
     active = path == link if page is HOME else path.startswith(link)
     return {"title": page.title, "icon": page.icon, "link": link, "active": active}
-
-
-def link_to(url: str, *args: Any) -> str | None:
-    try:
-        return reverse(url, args=args)
-    except NoReverseMatch:
-        return None
 
 
 def environment(request: HttpRequest) -> list[str] | None:
