@@ -22,7 +22,7 @@ class StockFilter(StoreFilter):
     )
     q = django_filters.CharFilter(label="SKU or name", method="unchanged", max_length=100)
     below = django_filters.BooleanFilter(
-        label="Only at or below the reorder point",
+        label="Reorder point reached",
         method="unchanged",
         widget=forms.CheckboxInput,
     )

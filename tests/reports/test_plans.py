@@ -11,7 +11,7 @@ from sales import queries as sales
 from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop, refresh
+from tests.reports.shop import YESTERDAY, Shop
 
 WEEK = Period.ending(YESTERDAY, 7)
 
@@ -21,7 +21,7 @@ def a_year(cast: Cast, shop: Shop) -> None:
     """Sales in every aggregate chunk of a year."""
     for back in range(0, 360, 30):
         shop.sell(cast.store, cast.product, YESTERDAY - timedelta(days=back), 1, "1.00")
-    refresh()
+    shop.refresh()
 
 
 def plan(cast: Cast, statement: str, params: dict[str, object]) -> str:

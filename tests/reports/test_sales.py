@@ -9,7 +9,7 @@ from django.urls import reverse
 from inventory.models import StoreAssignment
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop, file_rows, refresh, text
+from tests.reports.shop import YESTERDAY, Shop, file_rows, text
 
 URL = reverse("reports:sales")
 
@@ -37,7 +37,7 @@ def season(cast: Cast, shop: Shop) -> Shop:
             shop.sell(cast.unassigned_store, bread, ago(back), "0.5", "1.25")
     shop.sell(cast.store, nameless, ago(3), 2, "9.99")
     shop.sell(cast.store, cast.product, ago(2), -2, "-5.00")
-    refresh()
+    shop.refresh()
     return shop
 
 
@@ -63,7 +63,7 @@ def test_it_adds_up_each_business_day(cast, client_of, season):
 def test_it_shows_the_change_in_percent(cast, client_of, shop):
     shop.sell(cast.store, cast.product, ago(0), 3, "150.00")
     shop.sell(cast.store, cast.product, ago(7), 4, "120.00")
-    refresh()
+    shop.refresh()
     *days, total = report(client_of, cast.admin, period="7")
     assert total["Revenue change (%)"] == "25"
     assert total["Units change (%)"] == "-25"
@@ -103,7 +103,7 @@ def test_it_adds_up_the_best_products_and_the_rest(cast, client_of, shop):
         shop.sell(cast.store, product, ago(n % 5), 1, 100 + n)
         shop.sell(cast.store, product, ago(7), 2, 10 + n)
     shop.sell(cast.store, shop.product("GONE"), ago(8), 1, 1000)
-    refresh()
+    shop.refresh()
     *best, rest, total = report(client_of, cast.admin, period="7", by="product", top="20")
     assert [row["SKU"] for row in best] == [f"P{n:02}" for n in range(24, 4, -1)]
     assert best[0]["Revenue before (USD)"] == "34.00"
@@ -119,7 +119,7 @@ def test_it_counts_the_day_of_the_store_not_of_utc(cast, client_of, shop):
     auckland = shop.store("AKL", time_zone="Pacific/Auckland")
     late = shop.sell(cast.store, cast.product, ago(2), 1, "10.00", clock="23:30")
     early = shop.sell(auckland, cast.product, ago(2), 1, "20.00", clock="00:30")
-    refresh()
+    shop.refresh()
     assert late.at.date() == ago(1)
     assert early.at.date() == ago(3)
     days = report(client_of, cast.admin, start=ago(2), end=ago(2))
@@ -137,7 +137,7 @@ def test_it_counts_every_hour_of_a_clock_change_day(cast, client_of, shop):
     for clock in ("00:00", "00:59", "01:30", "23:59"):
         shop.sell(cast.store, cast.product, day, 1, "1.00", clock=clock)
     shop.sell(cast.store, cast.product, day + timedelta(days=1), 1, "7.00", clock="00:00")
-    refresh()
+    shop.refresh()
     rows = report(client_of, cast.admin, start=day, end=day)
     assert rows[0]["Revenue (USD)"] == "4.00"
 
@@ -150,14 +150,14 @@ def _first_sunday_of_november(year: int) -> date:
 def test_it_subtracts_returns(cast, client_of, shop):
     shop.sell(cast.store, cast.product, ago(0), 3, "30.00")
     shop.sell(cast.store, cast.product, ago(0), -1, "-10.00")
-    refresh()
+    shop.refresh()
     total = report(client_of, cast.admin, period="7")[-1]
     assert (total["Revenue (USD)"], total["Units"]) == ("20.00", "2")
 
 
 def test_it_ends_with_the_last_day_that_has_sales(cast, client_of, shop):
     shop.sell(cast.store, cast.product, ago(5), 1, "1.00")
-    refresh()
+    shop.refresh()
     response = get(client_of, cast.admin)
     assert response.status_code == 200
     assert file_rows(get(client_of, cast.admin, format="csv"))[-2]["Business day"] == str(ago(5))
@@ -167,7 +167,7 @@ def test_it_ends_with_the_last_day_that_has_sales(cast, client_of, shop):
 def test_it_leaves_out_today_which_is_not_over(cast, client_of, shop):
     shop.sell(cast.store, cast.product, ago(0), 1, "1.00")
     shop.sell(cast.store, cast.product, datetime.now(UTC).date() + timedelta(days=1), 1, "5.00")
-    refresh()
+    shop.refresh()
     total = report(client_of, cast.admin)[-1]
     assert total["Revenue (USD)"] == "1.00"
 
@@ -282,7 +282,7 @@ def test_its_number_of_queries_is_constant(cast, client_of, season, by):
     for n in range(15):
         product = season.product(f"NEW-{n}", category=f"New {n}")
         season.sell(season.store(f"N{n}"), product, ago(n), 1, "1.00")
-    refresh()
+    season.refresh()
     assert queries() == few
 
 

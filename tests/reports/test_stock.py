@@ -10,7 +10,7 @@ from django.urls import reverse
 from inventory.models import StoreAssignment
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop, file_rows, refresh, text
+from tests.reports.shop import YESTERDAY, Shop, file_rows, text
 
 URL = reverse("reports:stock")
 LONG_AGO = datetime.now(UTC) - timedelta(days=200)
@@ -43,7 +43,7 @@ def shelves(cast: Cast, shop: Shop) -> Shop:
     shop.sell(cast.store, cast.product, ago(5), -2, "-2.00")
     shop.sell(cast.store, cast.product, ago(28), 500, "500.00")
     shop.sell(cast.unassigned_store, bread, ago(1), 28, "28.00")
-    refresh()
+    shop.refresh()
     return shop
 
 
@@ -219,7 +219,7 @@ class TestProduct:
         noon = datetime.now(UTC).replace(hour=12)
         shop.rule(cast.store, cast.product, 4, noon - timedelta(days=200))
         shop.rule(cast.store, cast.product, 6, datetime.combine(ago(2), noon.timetz()))
-        refresh()
+        shop.refresh()
         return shop
 
     def test_it_shows_sales_and_stock_of_each_day(self, cast, client_of, milk):
