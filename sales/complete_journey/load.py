@@ -16,6 +16,7 @@ from shelfops.ingestion.models import ImportBatch
 from shelfops.ingestion.progress import Steps
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
+from shelfops.timescale.refresh import update_statistics
 
 COMMAND = "load_complete_journey"
 SALES_FILE, CATALOGUE_FILE = "transactions.parquet", "products.parquet"
@@ -58,9 +59,9 @@ def load_year(
         rows = np.flatnonzero(np.isin(lines.store, numbers))
         demand = stock.demand(lines, rows, known)
         loader = Loader(customer, weeks, steps)
+        batches += [loader.stores(numbers), loader.products(products)]
+        update_statistics("stores", "products")
         batches += [
-            loader.stores(numbers),
-            loader.products(products),
             loader.transactions(lines, rows),
             loader.reorder_points(demand),
             loader.inventory_levels(demand),

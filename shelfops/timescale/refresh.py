@@ -1,7 +1,7 @@
-"""Brings continuous aggregates and the columnstore up to date at once, as their owner.
+"""Brings aggregates, columnstore and statistics up to date at once, as the owner.
 
-On a server TimescaleDB's own jobs do both in the background; whoever has just loaded data, or
-runs where there is no scheduler, need not wait for them.
+On a server TimescaleDB's jobs and autovacuum do it in the background; whoever has just loaded
+data, or runs where there is neither, need not wait for them.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
 
 @contextmanager
@@ -38,3 +39,23 @@ def compress_old_chunks() -> None:
         )
         for (job_id,) in cursor.fetchall():
             cursor.execute("CALL run_job(%s)", [job_id])
+
+
+def update_statistics(*tables: str) -> None:
+    """Have the planner know these tables of schema public, or all tables and hypertables.
+
+    Without statistics it checks each reference to a store by reading all of the customer's.
+    """
+    with owner_cursor() as cursor:
+        if not tables:
+            cursor.execute(
+                """
+                SELECT relnamespace::regnamespace::text, relname FROM pg_class
+                WHERE relnamespace IN ('public'::regnamespace, 'timeseries'::regnamespace)
+                  AND relkind = 'r' AND pg_has_role(relowner, 'USAGE')
+                """
+            )
+        names = [("public", table) for table in tables] or cursor.fetchall()
+        cursor.execute(
+            sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(sql.Identifier(*n) for n in names))
+        )

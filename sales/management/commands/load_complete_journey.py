@@ -10,7 +10,7 @@ from sales.complete_journey.load import demo_customers, is_wanted, load_year
 from sales.complete_journey.source import SourceMissing
 from shelfops.ingestion.models import ImportBatch
 from shelfops.ingestion.progress import show
-from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
+from shelfops.timescale.refresh import compress_old_chunks, refresh_requested, update_statistics
 
 
 class Command(BaseCommand):
@@ -63,4 +63,6 @@ class Command(BaseCommand):
                 refresh_requested()
             with step("Columnstore", 0):
                 compress_old_chunks()
+            with step("Statistics", 0):
+                update_statistics()
         return batches
