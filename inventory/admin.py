@@ -15,7 +15,7 @@ from unfold.decorators import display
 from inventory.forms import ProductForm, StoreForm
 from inventory.models import InventoryLevel, Product, ReorderPoint, Store
 from inventory.queries import VELOCITY_DAYS
-from inventory.stock_columns import Figures, cover, figures, groups, quantity
+from inventory.stock_columns import Figures, categories, cover, departments, figures, quantity
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
 from shelfops.ledgers import LedgerAdmin, midnight
 
@@ -32,20 +32,11 @@ class StoreAdmin(BackOfficeAdmin):
 
 
 class GroupFilter(DropdownFilter):
-    """By a column of the catalogue's groups, which are read once for both filters."""
-
-    column = 0
+    def names(self, request: HttpRequest) -> list[str]:
+        raise NotImplementedError
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        if not hasattr(request, "product_groups"):
-            request.product_groups = groups()  # type: ignore[attr-defined]
-        department = request.GET.get("department") if self.column else None
-        names = {
-            group[self.column]
-            for group in request.product_groups  # type: ignore[attr-defined]
-            if not department or group[0] == department
-        }
-        return [(name, name.capitalize()) for name in sorted(names) if name]
+        return [(name, name.capitalize()) for name in self.names(request) if name]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
@@ -55,11 +46,18 @@ class DepartmentFilter(GroupFilter):
     title = "department"
     parameter_name = "department"
 
+    def names(self, request: HttpRequest) -> list[str]:
+        return departments()
+
 
 class CategoryFilter(GroupFilter):
+    """Of the chosen department."""
+
     title = "category"
     parameter_name = "category"
-    column = 1
+
+    def names(self, request: HttpRequest) -> list[str]:
+        return categories(request.GET.get("department", ""))
 
 
 class ReorderPointColumns:

@@ -30,8 +30,14 @@ SELECT product_id, stock.available, coalesce(sales.units, 0) AS units
 FROM stock FULL JOIN sales USING (product_id)
 """
 
-# One pass over the catalogue for both filters.
-GROUPS = "SELECT DISTINCT department, category FROM products ORDER BY department, category"
+DEPARTMENTS = "SELECT DISTINCT department FROM products ORDER BY department"
+
+# Skips along idx_products_category where no department is chosen.
+CATEGORIES = """
+SELECT DISTINCT category FROM products
+WHERE %(department)s = '' OR department = %(department)s
+ORDER BY category
+"""
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,13 @@ def figures(products: list[UUID], stores: list[UUID] | None) -> dict[UUID, Figur
     }
 
 
-def groups() -> list[tuple[str, str]]:
-    """The catalogue's departments with their categories."""
-    return [(found["department"], found["category"]) for found in rows(GROUPS, {})]
+def departments() -> list[str]:
+    return [found["department"] for found in rows(DEPARTMENTS, {})]
+
+
+def categories(department: str = "") -> list[str]:
+    """The department's; of the whole catalogue without one."""
+    return [found["category"] for found in rows(CATEGORIES, {"department": department})]
 
 
 def quantity(value: Decimal | None, unit: str = "") -> str:

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from django.contrib import admin
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from unfold.decorators import display
 
@@ -73,7 +74,7 @@ class ForecastAdmin(ProductColumns):
     )
     ordering = ("forecast_for",)
 
-    def default_period(self) -> tuple[date, date]:
+    def default_period(self, request: HttpRequest) -> tuple[date, date]:
         """Today and the two weeks that follow."""
         today = timezone.now().date()
         return today, today + timedelta(days=14)

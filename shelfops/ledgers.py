@@ -13,12 +13,14 @@ from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES
 
 from inventory.models import Product
+from sales.queries import last_business_day
 from shelfops.admin import (
     LookAheadPage,
     LookAheadPaginator,
     PagedChangeList,
     ReadOnlyAdmin,
     StoreFilter,
+    store_ids,
 )
 
 # No ledger holds other days, and a day more or less is still a date.
@@ -66,7 +68,7 @@ class PeriodFilter(ListFilter):
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any):
         super().__init__(request, params, model, model_admin)
-        first, last = model_admin.default_period()
+        first, last = model_admin.default_period(request)
         given = {
             name: params.pop(name)[-1] for name in self.expected_parameters() if name in params
         }
@@ -151,10 +153,11 @@ class LedgerAdmin(ReadOnlyAdmin):
             found |= Q(**{self.search_column: term})
         return queryset.filter(found), False
 
-    def default_period(self) -> tuple[date, date]:
-        """The last 7 days, first and last."""
-        today = timezone.now().date()
-        return today - timedelta(days=6), today
+    def default_period(self, request: HttpRequest) -> tuple[date, date]:
+        """The last 7 business days that have sales, and what has come in since."""
+        last = last_business_day(store_ids(request.user))  # type: ignore[arg-type]
+        first = last - timedelta(days=6)
+        return first, min(timezone.now().date(), first + timedelta(days=self.max_days - 1))
 
     def days(self, first: date, last: date) -> Q:
         """The rows of these days, with bounds on the time column that exclude chunks."""
