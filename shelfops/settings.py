@@ -61,7 +61,8 @@ def database(name: str, url: str) -> dict[str, object]:
         raise ImproperlyConfigured(
             f"{name} must look like postgresql://role:password@host:5432/database."
         )
-    return {**config, "OPTIONS": {**config.get("OPTIONS", {})}}
+    # A connection that a restart of the server has cut is replaced before a request meets it.
+    return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": {**config.get("OPTIONS", {})}}
 
 
 DEBUG = boolean("DEBUG", False)
