@@ -1,5 +1,6 @@
 """Stores, products, reorder points, and what is on the shelves."""
 
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -20,9 +21,8 @@ def validate_time_zone(name: str) -> None:
 class Quantity(models.DecimalField):
     """Units, or kilograms and the like of weighed goods: up to 11 digits and 3 decimals."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        kwargs.update(max_digits=14, decimal_places=3)
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "max_digits": 14, "decimal_places": 3})
 
 
 class StoreQuerySet(models.QuerySet["Store"]):

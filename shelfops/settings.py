@@ -40,7 +40,7 @@ def secret(name: str) -> str:
     """A secret from the variable, or from the file that NAME_FILE names; empty if neither."""
     path = env.str(f"{name}_FILE", default="")
     if not path:
-        return env.str(name, default="")
+        return str(env.str(name, default=""))
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -48,7 +48,7 @@ def secret(name: str) -> str:
 
 
 def log_level(name: str) -> str:
-    level = env.str(name, default="INFO").strip().upper()
+    level = str(env.str(name, default="INFO")).strip().upper()
     if level not in logging.getLevelNamesMapping():
         raise ImproperlyConfigured(f"{name} must be a level such as INFO, not {level!r}.")
     return level

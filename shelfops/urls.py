@@ -1,15 +1,22 @@
+"""Reports, acting as a customer, and the admin, which is the shell of all of it."""
+
 from django.contrib import admin
 from django.urls import include, path
 
-from shelfops.tenancy import views
+from inventory.views import ProductReport, StockReport
+from sales.views import SalesReport
+from shelfops.tenancy.views import start_acting, stop_acting
+
+reports = [
+    path("sales/", SalesReport.as_view(), name="sales"),
+    path("stock/", StockReport.as_view(), name="stock"),
+    path("products/<uuid:product_id>/", ProductReport.as_view(), name="product"),
+]
+acting = admin.site.admin_view
 
 urlpatterns = [
-    path(
-        "acting/start/<uuid:customer_id>/",
-        admin.site.admin_view(views.start_acting),
-        name="start-acting",
-    ),
-    path("acting/stop/", admin.site.admin_view(views.stop_acting), name="stop-acting"),
-    path("reports/", include("shelfops.reports.urls")),
+    path("reports/", include((reports, "reports"))),
+    path("acting/start/<uuid:customer_id>/", acting(start_acting), name="start-acting"),
+    path("acting/stop/", acting(stop_acting), name="stop-acting"),
     path("", admin.site.urls),
 ]

@@ -26,7 +26,7 @@ UNGUARDED = {
 def rows(alias: str, statement: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connections[alias].cursor() as cursor:
         cursor.execute(statement, params)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 @register(Tags.database)

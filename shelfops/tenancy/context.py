@@ -8,13 +8,11 @@ them. A setting is always local to a transaction, so a pooled connection carries
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import connections, transaction
-
-if TYPE_CHECKING:
-    from shelfops.tenancy.models import Customer
+from django.db.models import Model
 
 Item = TypeVar("Item")
 
@@ -56,7 +54,7 @@ def bound(customer_id: UUID) -> Iterator[None]:
 
 
 @contextmanager
-def tenant(customer: "Customer | UUID", *, using: str = "default") -> Iterator[None]:
+def tenant(customer: Model | UUID, *, using: str = "default") -> Iterator[None]:
     """Run the block as `customer`, in a transaction of its own or a savepoint of the open one.
 
     The customer of an enclosing block is back when this one ends, whichever way it ends.
