@@ -60,8 +60,8 @@ def revenue(user: User, customer: Customer) -> dict[str, Any]:
     params = {"stores": stores, **week.params()}
     found = row(TWO_WEEKS, params)
     return {
-        "label": f"Revenue, 7 days to {week.end:%-d %b} ({customer.currency})",
-        "value": intcomma(round(found["this_week"])),
+        "label": f"Revenue, 7 days to {week.end:%-d %b}",
+        "value": f"{customer.currency} {round(found['this_week']):,}",
         "note": change(found["this_week"], found["week_before"]),
         "link": reverse("reports:sales"),
     }
@@ -69,8 +69,8 @@ def revenue(user: User, customer: Customer) -> dict[str, Any]:
 
 def change(now: Decimal, before: Decimal) -> str:
     if not before:
-        return "No sales in the 7 days before"
-    return f"{(now - before) / before:+.1%} against the 7 days before"
+        return "nothing sold the week before"
+    return f"{(now - before) / before:+.1%} on the week before"
 
 
 def alerts(user: User, customer: Customer) -> dict[str, Any]:

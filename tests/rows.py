@@ -10,6 +10,7 @@ from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 
 STATEMENTS = (
+    "UPDATE products SET category = category || ', chilled' WHERE product_id = %(product)s",
     """
     INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,
                               quantity, unit_price, total_amount)
@@ -50,8 +51,9 @@ STATEMENTS = (
         VALUES ('sales', 'file.csv', 'abc', 'someone', 1, 1) RETURNING batch_id
     )
     INSERT INTO refused_rows (batch_id, kind, source_hash, line_number, field, reason, content)
-    SELECT batch_id, 'sales', gen_random_uuid()::text, 1, 'sku', 'unknown', '{"sku": "secret"}'
-    FROM batch
+    SELECT batch_id, 'sales', gen_random_uuid()::text, 1, 'sku', 'unknown',
+           jsonb_build_object('sku', 'secret', 'store', code)
+    FROM batch, stores WHERE store_id = %(store)s
     """,
     """
     INSERT INTO store_assignments (user_id, store_id)

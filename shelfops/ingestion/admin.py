@@ -3,12 +3,15 @@
 import json
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from shelfops.admin import ReadOnlyAdmin
+from inventory.models import Store
+from shelfops.admin import ReadOnlyAdmin, store_ids
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 
 STATUS = {
@@ -25,10 +28,10 @@ class ImportBatchAdmin(ReadOnlyAdmin):
         "source",
         "kind",
         "status_label",
-        "rows_read",
-        "rows_inserted",
-        "rows_present",
-        "rows_refused",
+        "read",
+        "inserted",
+        "present",
+        "refused",
         "started_at",
         "finished_at",
     )
@@ -37,9 +40,27 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     search_help_text = "File or kind"
     fieldsets = (
         (None, {"fields": (("source", "kind", "status"), "error")}),
-        ("Rows", {"fields": (("rows_read", "rows_inserted", "rows_present", "rows_refused"),)}),
+        ("Rows", {"fields": (("read", "inserted", "present", "refused"),)}),
         ("Origin", {"fields": (("imported_by", "started_at", "finished_at"), "source_hash")}),
     )
+
+    readonly_fields = ("read", "inserted", "present", "refused")
+
+    @display(description="Rows read")
+    def read(self, batch: ImportBatch) -> str:
+        return f"{batch.rows_read:,}"
+
+    @display(description="Inserted")
+    def inserted(self, batch: ImportBatch) -> str:
+        return f"{batch.rows_inserted:,}"
+
+    @display(description="Already there")
+    def present(self, batch: ImportBatch) -> str:
+        return f"{batch.rows_present:,}"
+
+    @display(description="Refused")
+    def refused(self, batch: ImportBatch) -> str:
+        return f"{batch.rows_refused:,}"
 
     @display(description="Status", ordering="status", label=STATUS)
     def status_label(self, batch: ImportBatch) -> str:
@@ -51,11 +72,23 @@ class RefusedRowAdmin(ReadOnlyAdmin):
     empty_text = "Every row of every import was placed."
     exclude = ("content",)
     fields = (("batch", "kind", "line_number"), ("field", "reason"), "row")
-    list_display = ("line_number", "field", "reason", "kind", "batch")
+    list_display = ("line_number", "field", "reason", "store", "kind", "batch")
     list_related = ("batch",)
     readonly_fields = ("row",)
     search_fields = ("reason", "field")
     search_help_text = "Reason or field"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """A row knows its store only by the code that the file gives."""
+        rows: QuerySet = super().get_queryset(request)
+        if store_ids(request.user) is None:  # type: ignore[arg-type]
+            return rows
+        codes = Store.objects.visible_to(request.user).values_list("code", flat=True)  # type: ignore[arg-type]
+        return rows.filter(content__store__in=list(codes))
+
+    @display(description="Store's code")
+    def store(self, refused: RefusedRow) -> str:
+        return str(refused.content.get("store", "–"))
 
     @display(description="The row as it came")
     def row(self, refused: RefusedRow) -> SafeString:

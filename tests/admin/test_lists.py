@@ -12,7 +12,7 @@ from inventory.models import Product, Store
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.roles import Role
 from tests.cast import make_user
-from tests.rows import days_ago, fill
+from tests.rows import days_ago, fill, refresh_aggregates
 
 LISTS = [
     "inventory_store",
@@ -157,9 +157,18 @@ def test_it_shows_a_chosen_period(cast, client_of):
     fill(cast.customer, cast.store, cast.product, at=at)
     client = client_of(cast.admin)
     url = changelist("sales_transaction")
-    assert client.get(url).context["cl"].result_list == []
+    elsewhere = {"start": days_ago(30).date(), "end": days_ago(20).date()}
+    assert client.get(url, elsewhere).context["cl"].result_list == []
     cl = client.get(url, {"start": at.date(), "end": at.date()}).context["cl"]
     assert {row.receipt for row in cl.result_list} == {"R1", "R2", "R3"}
+
+
+def test_it_begins_with_the_last_week_that_has_sales(cast, client_of):
+    fill(cast.customer, cast.store, cast.product, at=days_ago(20))
+    refresh_aggregates(days_ago(20))
+    cl = client_of(cast.admin).get(changelist("sales_transaction")).context["cl"]
+    assert cl.period.first == days_ago(26).date()
+    assert len(cl.result_list) == 3
 
 
 def test_it_finds_a_transaction_by_exact_sku_or_receipt(cast, client_of):

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from alerts.models import Alert
 from inventory.models import ReorderPoint, Store, StoreAssignment
+from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.tenancy.context import tenant
 from tests.rows import fill, refresh_aggregates
 
@@ -124,6 +125,25 @@ def test_it_counts_assigned_stores_only(filled, client_of):
     assert figures(filled.staff) == {"Open alerts": "1", "Your stores": "1"}
     assert figures(filled.admin)["Open alerts"] == "2"
     assert figures(filled.admin)["Stores"] == "2"
+
+
+def test_it_lists_refused_rows_of_assigned_stores_only(cast, client_of):
+    with tenant(cast.customer):
+        batch = ImportBatch.objects.create(kind="transactions", source="f", source_hash="h")
+        for line, code in enumerate(("S1", "S2", None)):
+            content = {"store": code} if code else {}
+            RefusedRow.objects.create(
+                batch=batch, kind="transactions", source_hash="h", line_number=line,
+                field="product", reason="unknown product", content=content,
+            )  # fmt: skip
+        theirs = RefusedRow.objects.get(line_number=1)
+    manager = client_of(cast.manager)
+    url = reverse("admin:ingestion_refusedrow_changelist")
+    assert [row.line_number for row in manager.get(url).context["cl"].result_list] == [0]
+    rows = client_of(cast.admin).get(url).context["cl"].result_list
+    assert [row.line_number for row in rows] == [0, 1, 2]
+    page = reverse("admin:ingestion_refusedrow_change", args=[theirs.pk])
+    assert manager.get(page).status_code == 404
 
 
 def test_it_adds_up_stock_of_assigned_stores_only(filled, client_of):
