@@ -10,7 +10,6 @@ from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 
 STATEMENTS = (
-    "UPDATE products SET category = category || ', chilled' WHERE product_id = %(product)s",
     """
     INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,
                               quantity, unit_price, total_amount)

@@ -7,6 +7,8 @@ process, which they stop.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psycopg
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
@@ -37,20 +39,26 @@ def check_database(
     messages: list[CheckMessage] = []
     for alias in databases or ():
         try:
+            reach(alias)
             messages += engine_errors(alias)
             if alias == "default" and not messages:
                 messages += [*uncovered(alias), *unforced(alias), *powers(alias)]
-        except DatabaseError as error:
+        except (DatabaseError, psycopg.Error) as error:
             reason = str(error).strip().splitlines()[0]
             messages.append(
                 Error(
-                    f"The database of alias {alias!r} cannot be used: {reason}",
+                    f"{settings.ALIASES[alias]} cannot be used: {reason}",
                     hint="Start the server, or correct the URL; `manage.py provision_database"
                     " ADMIN_URL` makes database and roles and prints the URLs.",
                     id="shelfops.E007",
                 )
             )
     return messages
+
+
+def reach(alias: str) -> None:
+    """Connect past the pool, which would keep the reason of a failure to itself for 30 s."""
+    psycopg.connect(**connections[alias].get_connection_params()).close()  # type: ignore[attr-defined]
 
 
 def engine_errors(alias: str) -> list[CheckMessage]:

@@ -29,7 +29,7 @@ def stocked(cast: Cast) -> Cast:
 def test_it_lets_a_manager_edit_a_product(page: Page, stocked: Cast) -> None:
     log_in(page, stocked.manager.email)
     page.goto("/inventory/product/")
-    page.get_by_role("link", name="MILK-1").first.click()
+    page.get_by_role("link", name="Milk 1 l").first.click()
     page.fill("input[name=name]", "Milk, whole, 1 l")
     page.get_by_role("button", name="Save", exact=True).first.click()
     expect(page.get_by_text("was changed successfully").first).to_be_visible()

@@ -103,7 +103,7 @@ class Shop:
         days = [sale.at for sale in self.sales]
         window = [min(days) - timedelta(days=2), max(days) + timedelta(days=2)]
         with owner_cursor() as cursor:
-            for name in ("daily_sales", "daily_store_sales"):
+            for name in ("daily_sales", "daily_store_sales", "daily_category_sales"):
                 cursor.execute(
                     f"CALL refresh_continuous_aggregate('timeseries.{name}', %s, %s)", window
                 )

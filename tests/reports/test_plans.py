@@ -37,7 +37,8 @@ def chunks_of(text: str) -> set[str]:
 STATEMENTS = {
     "day": (sales.BY_DAY, {}),
     "store": (sales.BY_STORE, {}),
-    "category": (sales.BY_CATEGORY, {}),
+    "category": (sales.ALL_BY_CATEGORY, {"moved": []}),
+    "category in some stores": (sales.SOME_BY_CATEGORY, {}),
     "best products": (sales.BEST_PRODUCTS, {"top": 50}),
     "product": (sales.BY_PRODUCT, {"best": []}),
     "stock": (stock.STOCK, {**stock.StockScope(None).params(), "limit": 50, "offset": 0}),

@@ -97,6 +97,35 @@ def test_it_adds_up_each_category(cast, client_of, season):
     assert {row["Category"]: Decimal(row["Revenue (USD)"]) for row in rows} == expected
 
 
+def test_its_categories_follow_the_catalogue(cast, client_of, season):
+    """Also of days that were summed up before the product was moved, and back again."""
+
+    def categories(**query) -> dict[str, str]:
+        *rows, total = report(client_of, cast.admin, period="28", by="category", **query)
+        amounts = [Decimal(row["Revenue (USD)"]) for row in rows]
+        assert sum(amounts) == Decimal(total["Revenue (USD)"])
+        return {row["Category"]: row["Revenue (USD)"] for row in rows if any(amounts)}
+
+    def move(category: str) -> None:
+        with tenant(cast.customer):
+            cast.product.category = category
+            cast.product.save()
+
+    milk = money(season.total("amount", ago(27), ago(0), product=cast.product))
+    before = categories()
+    assert before["Dairy"] == milk
+    move("Chilled")
+    for query in ({}, {"store": cast.store.pk}):
+        after = categories(**query)
+        assert after["Chilled"] == milk
+        assert after.get("Dairy", "0.00") == "0.00"
+    move("Bakery")
+    bread = season.total("amount", ago(27), ago(0)) - Decimal(milk) - Decimal("9.99")
+    assert categories()["Bakery"] == money(Decimal(milk) + bread)
+    move("Dairy")
+    assert categories() == before
+
+
 def test_it_adds_up_the_best_products_and_the_rest(cast, client_of, shop):
     products = [shop.product(f"P{n:02}") for n in range(25)]
     for n, product in enumerate(products):

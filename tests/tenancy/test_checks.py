@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import OperationalError, connections
+from django.db import connections
 
 from shelfops.tenancy import checks
 
@@ -137,12 +138,27 @@ def test_it_refuses_the_owner_as_the_webs_login() -> None:
     assert {error.id for error in checks.powers("owner")} == {"shelfops.E006"}
 
 
-def test_it_names_a_server_that_does_not_answer(monkeypatch) -> None:
-    def unreachable(alias: str) -> list:
-        raise OperationalError("connection refused\nIs the server running?")
-
-    monkeypatch.setattr(checks, "engine_errors", unreachable)
-    [error] = checks.check_database(databases=["default"])
+def test_it_names_the_variable_of_a_server_that_does_not_answer(monkeypatch) -> None:
+    wrong = {**connections["owner"].get_connection_params(), "port": 1}
+    monkeypatch.setattr(connections["owner"], "get_connection_params", lambda: wrong)
+    [error] = checks.check_database(databases=["owner"])
     assert error.id == "shelfops.E007"
-    assert "connection refused" in error.msg
-    assert "Is the server running" not in error.msg
+    assert error.msg.startswith("DATABASE_OWNER_URL cannot be used: ")
+
+
+def test_it_names_the_variable_of_a_wrong_password(monkeypatch, database_urls) -> None:
+    """At once, though the web's connections come from a pool."""
+    wrong = {**connections["default"].get_connection_params(), "password": "wrong"}
+    if not logs_in(wrong):
+        monkeypatch.setattr(connections["default"], "get_connection_params", lambda: wrong)
+        [error] = checks.check_database(databases=["default"])
+        assert (error.id, error.msg.split()[0]) == ("shelfops.E007", "DATABASE_URL")
+
+
+def logs_in(params: dict) -> bool:
+    """A server that trusts local connections takes any password."""
+    try:
+        psycopg.connect(**params).close()
+    except psycopg.OperationalError:
+        return False
+    return True
