@@ -126,17 +126,48 @@ product_sales AS (
 )
 """
 
+# Of all stores the aggregate by category holds the answer, but for the products that were moved
+# to another category since: what they sold is taken from the first and given to the other.
+MOVED_PRODUCTS = "SELECT product_id FROM first_categories WHERE is_moved"
+ALL_CATEGORY_SALES = f"""
+{PRODUCT_SALES},
+moved AS (
+    SELECT f.category AS first_category, p.category, business_date, revenue, quantity_sold
+    FROM product_sales s
+    JOIN first_categories f USING (product_id)
+    JOIN products p USING (product_id)
+    WHERE s.product_id = ANY (%(moved)s::uuid[])
+),
+category_sales AS (
+    SELECT category, business_date, revenue, quantity_sold
+    FROM daily_category_sales
+    WHERE day >= %(before_since)s AND day < %(until)s
+      AND business_date BETWEEN %(before_start)s AND %(end)s
+    UNION ALL
+    SELECT first_category, business_date, -revenue, -quantity_sold FROM moved
+    UNION ALL
+    SELECT category, business_date, revenue, quantity_sold FROM moved
+)
+"""
+SOME_CATEGORY_SALES = f"""
+{PRODUCT_SALES},
+category_sales AS (
+    SELECT category, business_date, revenue, quantity_sold
+    FROM product_sales JOIN products USING (product_id)
+)
+"""
 BY_CATEGORY = f"""
-WITH {PRODUCT_SALES}
 SELECT CASE WHEN NOT is_total THEN coalesce(nullif(category, ''), 'No category') END AS label,
        is_total, revenue, revenue_before, units, units_before, {CHANGES}
 FROM (
     SELECT category, grouping(category) = 1 AS is_total, {SUMS}
-    FROM product_sales JOIN products USING (product_id)
+    FROM category_sales
     GROUP BY GROUPING SETS ((category), ())
 ) AS totals
 ORDER BY is_total, revenue DESC, category
 """
+ALL_BY_CATEGORY = f"WITH {ALL_CATEGORY_SALES} {BY_CATEGORY}"
+SOME_BY_CATEGORY = f"WITH {SOME_CATEGORY_SALES} {BY_CATEGORY}"
 
 BEST_PRODUCTS = """
 SELECT product_id
@@ -179,7 +210,11 @@ ORDER BY part, revenue DESC, name
 
 def by_category(period: Period, stores: Stores) -> list[Row]:
     """Each category, the best first, and last their total."""
-    return rows(BY_CATEGORY, {**period.params(), "stores": stores})
+    params = {**period.params(), "stores": stores}
+    if stores is not None:
+        return rows(SOME_BY_CATEGORY, params)
+    moved = [found["product_id"] for found in rows(MOVED_PRODUCTS, {})]
+    return rows(ALL_BY_CATEGORY, {**params, "moved": moved})
 
 
 def by_product(period: Period, stores: Stores, top: int) -> list[Row]:
