@@ -62,8 +62,10 @@ PRODUCTS = Feed(
     """,
     place="""
     placed AS (
-        INSERT INTO products (sku, name, department, category, brand, package_size, unit_price)
-        SELECT sku, name, department, category, brand, package_size, unit_price
+        INSERT INTO products (customer_id, sku, name, department, category, brand,
+                              package_size, unit_price)
+        SELECT (SELECT current_customer_id()), sku, name, department, category, brand,
+               package_size, unit_price
         FROM judged WHERE problem IS NULL
         ON CONFLICT (customer_id, sku) DO NOTHING
         RETURNING NULL::timestamptz AS touched
@@ -165,9 +167,10 @@ INVENTORY_LEVELS = Feed(
         SELECT min(timestamp) AS first, max(timestamp) AS last FROM judged WHERE problem IS NULL
     ),
     placed AS (
-        INSERT INTO inventory_levels (store_id, product_id, timestamp,
+        INSERT INTO inventory_levels (customer_id, store_id, product_id, timestamp,
                                       quantity_on_hand, quantity_allocated, source)
-        SELECT store_id, product_id, timestamp, on_hand, allocated, source
+        SELECT (SELECT current_customer_id()), store_id, product_id, timestamp,
+               on_hand, allocated, source
         FROM judged
         WHERE problem IS NULL
           AND NOT EXISTS (

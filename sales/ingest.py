@@ -42,16 +42,16 @@ FROM (
 
 # What is there already is sorted out as a set: ON CONFLICT, which stays for those who import the
 # same lines at once, looks up each line in the columnstore, six times slower. The bounds exclude
-# the chunks that a block does not touch.
+# the chunks that a block does not touch. The customer is asked for once, not for each row.
 PLACE = """
 span AS (
     SELECT min(sold_at) AS first, max(sold_at) AS last FROM judged WHERE problem IS NULL
 ),
 placed AS (
-    INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,
-                              quantity, unit_price, total_amount)
-    SELECT store_id, product_id, sold_at, business_date, receipt, line,
-           quantity, unit_price, total_amount
+    INSERT INTO transactions (customer_id, store_id, product_id, sold_at, business_date,
+                              receipt, line, quantity, unit_price, total_amount)
+    SELECT (SELECT current_customer_id()), store_id, product_id, sold_at, business_date,
+           receipt, line, quantity, unit_price, total_amount
     FROM judged
     WHERE problem IS NULL
       AND NOT EXISTS (
