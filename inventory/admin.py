@@ -12,7 +12,7 @@ from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter
 from unfold.decorators import display
 
-from inventory.forms import ProductForm, StoreForm
+from inventory.forms import ProductForm, ReorderPointForm, StoreForm
 from inventory.models import InventoryLevel, Product, ReorderPoint, Store
 from inventory.queries import VELOCITY_DAYS
 from inventory.stock_columns import Figures, categories, cover, departments, figures, quantity
@@ -60,6 +60,11 @@ class CategoryFilter(GroupFilter):
         return categories(request.GET.get("department", ""))
 
 
+def not_over() -> Q:
+    """In force, or to come: one that is to come has already closed the one in force."""
+    return Q(effective_to=None) | Q(effective_to__gt=timezone.now())
+
+
 class ReorderPointColumns:
     """Quantities of a reorder point without trailing zeros, and when it was in force."""
 
@@ -82,8 +87,10 @@ class ReorderPointColumns:
     @display(description="In force")
     def in_force(self, point: ReorderPoint) -> str:
         start = f"{point.effective_from:%-d %b %Y}"
+        if point.effective_from > timezone.now():
+            return f"from {start}"
         if point.effective_to is None:
-            return f"since {start}" if point.effective_from <= timezone.now() else f"from {start}"
+            return f"since {start}"
         return f"{start} – {point.effective_to:%-d %b %Y}"
 
 
@@ -94,11 +101,11 @@ class CurrentReorderPoints(ReorderPointColumns, StoreScoped, TabularInline):
     hide_title = True
     per_page = 20
     store_lookup = "store"
-    verbose_name_plural = "reorder points in force"
+    verbose_name_plural = "reorder points in force, or to come"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        points = super().get_queryset(request).filter(effective_to=None)
-        return points.select_related("store").order_by("store__name")
+        points = super().get_queryset(request).filter(not_over())
+        return points.select_related("store").order_by("store__name", "effective_from")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -111,12 +118,14 @@ class NewReorderPoint(StoreScoped, StackedInline):
     model = ReorderPoint
     autocomplete_fields = ("store",)
     fields = (
-        ("store", "effective_from"),
+        "store",
+        "effective_from",
         ("reorder_point", "order_up_to"),
         ("order_multiple", "lead_time_days"),
     )
     can_delete = False
     extra = 0
+    form = ReorderPointForm
     formset = OneRowPerStore
     verbose_name = "reorder point"
     verbose_name_plural = "new reorder points: each closes the one in force in its store"
@@ -205,15 +214,19 @@ class InForceFilter(DropdownFilter):
     all_option = None
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("now", "In force"), ("past", "History"), ("all", "All")]
+        return [("now", "In force"), ("later", "To come"), ("past", "Past"), ("all", "All")]
 
     def value(self) -> str:
         return super().value() or "now"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(effective_to__isnull=self.value() != "past")
+        now = timezone.now()
+        wanted = {
+            "later": Q(effective_from__gt=now),
+            "past": Q(effective_to__lte=now),
+            "all": Q(),
+        }
+        return queryset.filter(wanted.get(self.value(), not_over() & Q(effective_from__lte=now)))
 
 
 @admin.register(ReorderPoint)
@@ -221,12 +234,13 @@ class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
     autocomplete_fields = ("store", "product")
     empty_text = "Add a reorder point here, or on a product's page."
     fieldsets = (
-        (None, {"fields": (("store", "product"), "effective_from")}),
+        (None, {"fields": ("store", "product", "effective_from")}),
         (
             "Order",
             {"fields": (("reorder_point", "order_up_to"), ("order_multiple", "lead_time_days"))},
         ),
     )
+    form = ReorderPointForm
     list_display = ("product", "store", "at", "up_to", "multiple", "lead_time", "in_force")
     list_filter = (InForceFilter, ("store", StoreFilter))
     list_related = ("product", "store")

@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 from django import forms
 from unfold.widgets import UnfoldAdminSelect2Widget
 
-from inventory.models import Product, Store
+from inventory.models import Product, ReorderPoint, Store
 
 
 class StoreForm(forms.ModelForm):
@@ -39,3 +39,14 @@ class ProductForm(forms.ModelForm):
         for name in ("unit_price", "unit_cost"):
             if (price := self.initial.get(name)) is not None:
                 self.initial[name] = f"{price:.2f}" if price == round(price, 2) else price
+
+
+class ReorderPointForm(forms.ModelForm):
+    class Meta:
+        model = ReorderPoint
+        fields = ["store", "product", "reorder_point", "order_up_to", "order_multiple"]
+        fields += ["lead_time_days", "effective_from"]
+        help_texts = {
+            "effective_from": "UTC. It closes the one in force in the same store.",
+            "lead_time_days": "From an order to its delivery.",
+        }

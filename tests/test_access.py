@@ -81,6 +81,8 @@ def objects_of(customer: Customer, store: object, without: User | None = None) -
                 rows = rows.exclude(pk=without.pk)
             if "store" in fields:
                 rows = rows.filter(store=store)
+            if "content" in fields:  # a refused row knows its store by the code alone
+                rows = rows.filter(content__store=store.code)
             if row := rows.order_by("pk").first():
                 found[model._meta.app_label, model._meta.model_name] = row.pk
     found["inventory", "store"] = store.pk

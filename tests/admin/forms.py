@@ -1,8 +1,9 @@
 """Sending the admin's forms as a browser would."""
 
+from datetime import datetime
 from typing import Any
 
-from django.test import Client
+from tests.rows import days_ago
 
 INLINE = {"TOTAL_FORMS": 0, "INITIAL_FORMS": 0, "MIN_NUM_FORMS": 0, "MAX_NUM_FORMS": 1000}
 
@@ -33,19 +34,15 @@ def reorder_point(store: Any, **fields: Any) -> dict[str, Any]:
         "store": store.pk,
         "reorder_point": 5,
         "order_multiple": 1,
-        "effective_from_0": "2030-01-01",
-        "effective_from_1": "08:00",
+        **starting(days_ago(1)),
         **fields,
     }
+
+
+def starting(at: datetime) -> dict[str, str]:
+    return {"effective_from_0": f"{at:%Y-%m-%d}", "effective_from_1": f"{at:%H:%M:%S}"}
 
 
 def errors_of(response: Any) -> dict[str, list[str]]:
     """The errors of a page's form, by field."""
     return dict(response.context["adminform"].form.errors)
-
-
-def names_in(client: Client, url: str) -> set[str]:
-    """The rows of a list, as text."""
-    response = client.get(url)
-    assert response.status_code == 200, response.status_code
-    return {str(row) for row in response.context["cl"].result_list}

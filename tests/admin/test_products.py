@@ -8,7 +8,7 @@ from django.urls import reverse
 from inventory.models import Product, ReorderPoint, Store
 from inventory.stock_columns import Figures, cover, quantity
 from shelfops.tenancy.context import tenant
-from tests.admin.forms import product_form, reorder_point
+from tests.admin.forms import product_form, reorder_point, starting
 from tests.rows import days_ago, fill, refresh_aggregates
 
 
@@ -111,6 +111,24 @@ def test_it_lets_two_customers_use_one_sku(cast, client_of):
     for user in (cast.admin, cast.outsider):
         url = reverse("admin:inventory_product_add")
         assert client_of(user).post(url, data).status_code == 302
+
+
+def test_it_keeps_a_reorder_point_in_force_until_the_next_one_begins(cast, client_of):
+    fill(cast.customer, cast.store, cast.product)
+    client = client_of(cast.manager)
+    later = reorder_point(cast.store, reorder_point=9, **starting(days_ago(-5)))
+    client.post(page_of(cast.product), product_form(later))
+    url = reverse("admin:inventory_reorderpoint_changelist")
+
+    def listed(**query):
+        return [p.reorder_point for p in client.get(url, query).context["cl"].result_list]
+
+    assert listed() == [3]
+    assert listed(in_force="later") == [9]
+    assert listed(in_force="past") == []
+    inlines = client.get(page_of(cast.product)).context["inline_admin_formsets"]
+    shown = [form.instance.reorder_point for form in inlines[1].formset.initial_forms]
+    assert shown == [3, 9]
 
 
 @pytest.mark.parametrize("role", ["staff", "analyst"])
