@@ -6,10 +6,14 @@ data, or runs where there is neither, need not wait for them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
+
+PATIENCE_SECONDS = 600
 
 
 @contextmanager
@@ -23,9 +27,21 @@ def owner_cursor() -> Iterator[CursorWrapper]:
 
 
 def refresh_requested() -> None:
-    """Refresh every aggregate over the days that imports have touched, and over no others."""
+    """Refresh every aggregate over the days that imports have touched, and over no others.
+
+    TimescaleDB refuses to refresh a window that its job, or another import, is refreshing: then
+    this waits, and finds the days done or does them. Raises OperationalError after ten minutes.
+    """
+    give_up = monotonic() + PATIENCE_SECONDS
     with owner_cursor() as cursor:
-        cursor.execute("CALL timeseries.refresh_requested()")
+        while True:
+            try:
+                cursor.execute("CALL timeseries.refresh_requested()")
+                return
+            except OperationalError as error:
+                if not isinstance(error.__cause__, LockNotAvailable) or monotonic() > give_up:
+                    raise
+            sleep(1)
 
 
 def compress_old_chunks() -> None:

@@ -1,5 +1,7 @@
 """Aggregates are refreshed over the days that an import touched, by their owner alone."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.db import ProgrammingError, connection, connections, transaction
 
@@ -47,6 +49,22 @@ def test_it_shows_a_late_line_after_the_refresh(cast: Cast) -> None:
     load_sales(cast.customer, late)
     refresh_requested()
     assert query(cast.customer, DAILY) == [(days_ago(60).date(), 2, 5, 7.5)]
+
+
+def test_it_waits_for_a_refresh_that_is_under_way(cast: Cast) -> None:
+    for days in range(100, 130, 2):
+        load_sales(cast.customer, sale(cast, sold_at=days_ago(days)))
+
+    def refresh() -> None:
+        try:
+            refresh_requested()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(3) as pool:
+        for future in [pool.submit(refresh) for _ in range(3)]:
+            future.result()
+    assert len(days_in_aggregate(cast)) == 15
 
 
 def test_it_works_off_requests_as_a_job(cast: Cast) -> None:
