@@ -65,6 +65,8 @@ def main() -> None:
         size("before the columnstore")
         with step("columnstore"):
             refresh.compress_old_chunks()
+        with step("statistics"):
+            refresh.update_statistics()
     size("after it")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"memory of this process: {memory:.0f} MB at most")  # noqa: T201

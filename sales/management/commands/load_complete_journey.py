@@ -63,6 +63,6 @@ class Command(BaseCommand):
                 refresh_requested()
             with step("Columnstore", 0):
                 compress_old_chunks()
-            with step("Statistics", 0):
+            with step("Statistics", 0):  # last: compressed chunks are quickly sampled
                 update_statistics()
         return batches
