@@ -46,14 +46,27 @@ reorder_points r
 WHERE r.store_id = s.store_id AND r.product_id = s.product_id
   AND r.effective_from <= now() AND (r.effective_to IS NULL OR r.effective_to > now())
 """
+# The products asked for, of those in stock: looked up by their keys, so that the search does not
+# read the names of a whole catalogue, and read once.
+WANTED = """
+wanted AS MATERIALIZED (
+    SELECT in_stock.product_id
+    FROM (SELECT DISTINCT product_id FROM current_stock
+          WHERE NOT %(any_product)s
+            AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))) AS in_stock
+    CROSS JOIN LATERAL (
+        SELECT sku, name, department, category FROM products
+        WHERE product_id = in_stock.product_id OFFSET 0
+    ) AS product
+    WHERE (%(department)s = '' OR department = %(department)s)
+      AND (%(category)s = '' OR category = %(category)s)
+      AND (name ILIKE %(search)s OR sku ILIKE %(search)s)
+)
+"""
 IN_SCOPE = f"""
 (%(stores)s::uuid[] IS NULL OR s.store_id = ANY (%(stores)s::uuid[]))
 AND (%(product)s::uuid IS NULL OR s.product_id = %(product)s::uuid)
-AND (%(any_product)s OR s.product_id IN (
-    SELECT product_id FROM products
-    WHERE (%(department)s = '' OR department = %(department)s)
-      AND (%(category)s = '' OR category = %(category)s)
-      AND (name ILIKE %(search)s OR sku ILIKE %(search)s)))
+AND (%(any_product)s OR s.product_id IN (SELECT product_id FROM wanted))
 AND (%(any_level)s OR EXISTS (
     SELECT FROM {IN_FORCE} AND s.quantity_available <= r.reorder_point))
 """
@@ -62,7 +75,8 @@ AND (%(any_level)s OR EXISTS (
 # with names and reorder points, by their keys. The velocity reads 28 days of `daily_sales`
 # (chunks excluded by `day`), counting days without sales as 0.
 STOCK = f"""
-WITH velocity AS MATERIALIZED (
+WITH {WANTED},
+velocity AS MATERIALIZED (
     SELECT store_id, product_id, sum(quantity_sold) / %(days)s AS velocity
     FROM daily_sales
     WHERE day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
@@ -94,6 +108,7 @@ ORDER BY s.cover NULLS LAST, s.velocity DESC NULLS LAST, s.product_id, s.store_i
 
 # At most one reorder point is in force, so the join adds no rows.
 STOCK_COUNTS = f"""
+WITH {WANTED}
 SELECT count(*) AS rows,
        count(*) FILTER (WHERE quantity_available <= 0) AS empty,
        count(*) FILTER (WHERE quantity_available <= f.reorder_point) AS below
