@@ -49,7 +49,7 @@ def time(column: Column) -> Values:
     column = pc.replace_substring_regex(trimmed(column), r"(\.\d{6})\d+", r"\1")
     zoned, local = matching(column, ZONED), matching(column, LOCAL)
     columns = [
-        cast(pc.replace_substring(only(column, zoned), " +", "+"), UTC_TIME),
+        cast(pc.replace_substring_regex(only(column, zoned), r" ([+\-Z])", r"\1"), UTC_TIME),
         cast(only(column, local), LOCAL_TIME),
     ]
     read = pc.or_(pc.is_valid(columns[0]), pc.is_valid(columns[1]))
