@@ -31,6 +31,7 @@ from sales.complete_journey import catalogue, load, stores  # noqa: E402
 from sales.complete_journey.source import read_lines  # noqa: E402
 from shelfops.ingestion.progress import silent  # noqa: E402
 from shelfops.tenancy.models import Customer  # noqa: E402
+from shelfops.timescale.refresh import update_statistics  # noqa: E402
 
 HEADER = ["store", "product", "sold_at", "receipt", "line", "quantity", "total_amount"]
 STAGE = """
@@ -55,6 +56,7 @@ def customer_with_catalogue(name: str, numbers: object) -> Customer:
         loader = load.Loader(customer, 0, steps)
         loader.stores(numbers)
         loader.products(catalogue.records())
+    update_statistics("stores", "products")
     return customer
 
 
@@ -134,7 +136,7 @@ def main() -> None:
         runs = [("import_sales", command)] if options.no_bare else RUNS
         for title, run in runs:
             seconds = run(path, customer_with_catalogue(f"Benchmark {title}", numbers))
-            print(f"{title:<16}{seconds:>8.1f} s{rows / seconds:>10,.0f} rows/s")  # noqa: T201
+            print(f"{title:<16}{seconds:>8.1f} s{rows / seconds:>10,.0f} rows/s", flush=True)  # noqa: T201
 
 
 RUNS = [("bare COPY", bare), ("import_sales", command), ("bare COPY again", bare)]
