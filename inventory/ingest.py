@@ -3,7 +3,19 @@
 What a customer has already is left as it is: people edit it, a feed does not undo that.
 """
 
+from shelfops.ingestion.columns import Column
 from shelfops.ingestion.feeds import Feed
+from shelfops.ingestion.moments import MOMENTS
+
+# What the columns of a file of counts are called, besides the names that are ours.
+LEVEL_COLUMNS = (
+    Column("store", "text", ("storeid", "storecode", "storenumber", "storeno", "shop", "branch")),
+    Column("product", "text", ("sku", "productid", "productcode", "item", "itemid", "article")),
+    Column("timestamp", "time", ("countedat", "time", "datetime", "date", "snapshotat", "asof")),
+    Column("quantity_on_hand", 3, ("onhand", "quantity", "qty", "stock", "stockonhand", "count")),
+    Column("quantity_allocated", 3, ("allocated", "reserved", "committed"), required=False),
+    Column("source", "text", required=False),
+)
 
 STORES = Feed(
     kind="stores",
@@ -134,12 +146,14 @@ INVENTORY_LEVELS = Feed(
         "quantity_allocated": "numeric",
         "source": "text",
     },
-    judge="""
+    judge=f"""
     SELECT line_number, store_id, product_id, moment AS timestamp, on_hand, allocated,
-           coalesce(source, 'feed') AS source,
-           CASE WHEN store_id IS NULL THEN ARRAY['store', 'unknown store']
+           coalesce(nullif(source, ''), 'feed') AS source,
+           coalesce(flaw, CASE
+                WHEN store_id IS NULL THEN ARRAY['store', 'unknown store']
                 WHEN product_id IS NULL THEN ARRAY['product', 'unknown product']
                 WHEN moment IS NULL THEN ARRAY['timestamp', 'no time']
+                WHEN skipped THEN ARRAY['timestamp', 'the clocks skipped this time']
                 WHEN moment > now() + INTERVAL '15 minutes'
                     THEN ARRAY['timestamp', 'in the future']
                 WHEN moment < now() - INTERVAL '2 years'
@@ -150,35 +164,47 @@ INVENTORY_LEVELS = Feed(
                 WHEN allocated < 0 THEN ARRAY['quantity_allocated', 'negative']
                 WHEN allocated > on_hand
                     THEN ARRAY['quantity_allocated', 'more than is on hand']
-                WHEN source NOT IN ('feed', 'count', 'simulated')
+                WHEN source NOT IN ('', 'feed', 'count', 'simulated')
                     THEN ARRAY['source', 'unknown source']
-           END AS problem
+           END) AS problem
     FROM staged
     LEFT JOIN stores ON stores.code = staged.store
     LEFT JOIN products ON products.sku = staged.product
+    {MOMENTS.format(time="timestamp")}
     CROSS JOIN LATERAL (
-        SELECT coalesce(timestamp, local_time AT TIME ZONE time_zone) AS moment,
-               round(quantity_on_hand, 3) AS on_hand,
+        SELECT round(quantity_on_hand, 3) AS on_hand,
                coalesce(round(quantity_allocated, 3), 0) AS allocated) AS cleaned
     """,
-    # As with transactions, what is there already is sorted out as a set.
-    place="""
+    # As with transactions, what is there already is sorted out as a set, and stays as it is.
+    compare="""
     span AS (
-        SELECT min(timestamp) AS first, max(timestamp) AS last FROM judged WHERE problem IS NULL
+        SELECT min(timestamp) AS first, max(timestamp) AS last
+        FROM candidates WHERE problem IS NULL
     ),
+    judged AS MATERIALIZED (
+        SELECT line_number, found.store_id, found.product_id, found.timestamp, on_hand, allocated,
+               found.source, present.store_id IS NOT NULL AS present,
+               CASE WHEN problem IS NOT NULL THEN problem
+                    WHEN present.quantity_on_hand <> on_hand
+                        THEN ARRAY['quantity_on_hand', 'differs from what is there']
+                    WHEN present.quantity_allocated <> allocated
+                        THEN ARRAY['quantity_allocated', 'differs from what is there']
+               END AS problem
+        FROM candidates AS found
+        LEFT JOIN inventory_levels AS present
+          ON present.store_id = found.store_id AND present.product_id = found.product_id
+         AND present.timestamp = found.timestamp
+         AND present.timestamp BETWEEN (SELECT first FROM span) AND (SELECT last FROM span)
+    )
+    """,
+    place="""
     placed AS (
         INSERT INTO inventory_levels (customer_id, store_id, product_id, timestamp,
                                       quantity_on_hand, quantity_allocated, source)
         SELECT (SELECT current_customer_id()), store_id, product_id, timestamp,
                on_hand, allocated, source
         FROM judged
-        WHERE problem IS NULL
-          AND NOT EXISTS (
-              SELECT FROM inventory_levels AS present
-              WHERE present.store_id = judged.store_id
-                AND present.product_id = judged.product_id
-                AND present.timestamp = judged.timestamp
-                AND present.timestamp BETWEEN (SELECT first FROM span) AND (SELECT last FROM span))
+        WHERE problem IS NULL AND NOT present
         ON CONFLICT DO NOTHING
         RETURNING store_id, product_id, timestamp, quantity_on_hand, quantity_allocated, source,
                   NULL::timestamptz AS touched

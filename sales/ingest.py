@@ -1,17 +1,40 @@
-"""How point-of-sale lines are judged and placed."""
+"""How point-of-sale lines are read, judged and placed."""
 
+from shelfops.ingestion.columns import Column
 from shelfops.ingestion.feeds import Feed
+from shelfops.ingestion.moments import MOMENTS
 
-# A time comes with its zone (`sold_at`) or as the store's clock showed it (`local_time`). Of a
-# time that the clocks skip or repeat, PostgreSQL takes the reading in standard time: 02:30
-# skipped is 03:30 of summer time, 01:30 repeated is the later of the two.
+# What a file's columns are called, besides the names that are ours.
+COLUMNS = (
+    Column("store", "text", ("storeid", "storecode", "storenumber", "storeno", "shop", "branch")),
+    Column("product", "text", ("sku", "productid", "productcode", "item", "itemid", "article")),
+    Column(
+        "sold_at",
+        "time",
+        ("timestamp", "time", "datetime", "date", "soldon", "transactiontime")
+        + ("transactiontimestamp", "transactiondate"),
+    ),
+    Column(
+        "receipt",
+        "text",
+        ("receiptid", "receiptnumber", "receiptno", "basket", "basketid", "ticket")
+        + ("transactionid", "transaction"),
+    ),
+    Column("line", "integer", ("lineid", "linenumber", "lineno", "receiptline", "position")),
+    Column("quantity", 3, ("qty", "units", "quantitysold", "unitssold")),
+    Column("total_amount", 2, ("total", "amount", "salesvalue", "revenue", "linetotal", "value")),
+    Column("unit_price", 4, ("price", "priceperunit"), required=False),
+)
+
 # Both joins go by the unique keys (customer_id, code) and (customer_id, sku).
-JUDGE = """
+JUDGE = f"""
 SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line, quantity,
        unit_price, total_amount,
-       CASE WHEN store_id IS NULL THEN ARRAY['store', 'unknown store']
+       coalesce(flaw, CASE
+            WHEN store_id IS NULL THEN ARRAY['store', 'unknown store']
             WHEN product_id IS NULL THEN ARRAY['product', 'unknown product']
             WHEN sold_at IS NULL THEN ARRAY['sold_at', 'no time']
+            WHEN skipped THEN ARRAY['sold_at', 'the clocks skipped this time']
             WHEN sold_at > now() + INTERVAL '15 minutes' THEN ARRAY['sold_at', 'in the future']
             WHEN sold_at < now() - INTERVAL '2 years'
                 THEN ARRAY['sold_at', 'older than the two years that are kept']
@@ -25,40 +48,57 @@ SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line,
             WHEN abs(unit_price) >= 1e10 THEN ARRAY['unit_price', 'too large']
             WHEN quantity = 0 AND total_amount = 0
                 THEN ARRAY['quantity', 'quantity 0 without value']
-       END AS problem
+       END) AS problem
 FROM (
-    SELECT line_number, store_id, product_id, moment AS sold_at,
-           (moment AT TIME ZONE time_zone)::date AS business_date, receipt, line,
+    SELECT line_number, flaw, store_id, product_id, moment AS sold_at, skipped,
+           (moment AT TIME ZONE stores.time_zone)::date AS business_date, receipt, line,
            units AS quantity, amount AS total_amount,
            coalesce(staged.unit_price, amount / nullif(units, 0), amount) AS unit_price
     FROM staged
     LEFT JOIN stores ON stores.code = staged.store
     LEFT JOIN products ON products.sku = staged.product
+    {MOMENTS.format(time="sold_at")}
     CROSS JOIN LATERAL (
-        SELECT coalesce(sold_at, local_time AT TIME ZONE time_zone) AS moment,
-               round(quantity, 3) AS units, round(total_amount, 2) AS amount) AS cleaned
+        SELECT round(quantity, 3) AS units, round(total_amount, 2) AS amount) AS cleaned
 ) AS lines
 """
 
 # What is there already is sorted out as a set: ON CONFLICT, which stays for those who import the
-# same lines at once, looks up each line in the columnstore, six times slower. The bounds exclude
-# the chunks that a block does not touch. The customer is asked for once, not for each row.
-PLACE = """
+# same lines in other ways, looks up each line in the columnstore, six times slower. The bounds
+# exclude the chunks that a block does not touch. A feed does not change a line that is there.
+COMPARE = """
 span AS (
-    SELECT min(sold_at) AS first, max(sold_at) AS last FROM judged WHERE problem IS NULL
+    SELECT min(sold_at) AS first, max(sold_at) AS last FROM candidates WHERE problem IS NULL
 ),
+judged AS MATERIALIZED (
+    SELECT line_number, found.store_id, found.product_id, found.sold_at, found.business_date,
+           found.receipt, found.line, found.quantity, found.unit_price, found.total_amount,
+           present.line IS NOT NULL AS present,
+           CASE WHEN problem IS NOT NULL THEN problem
+                WHEN present.product_id <> found.product_id
+                    THEN ARRAY['product', 'differs from what is there']
+                WHEN present.quantity <> found.quantity
+                    THEN ARRAY['quantity', 'differs from what is there']
+                WHEN present.total_amount <> found.total_amount
+                    THEN ARRAY['total_amount', 'differs from what is there']
+           END AS problem
+    FROM candidates AS found
+    LEFT JOIN transactions AS present
+      ON present.store_id = found.store_id AND present.sold_at = found.sold_at
+     AND present.receipt = found.receipt AND present.line = found.line
+     AND present.sold_at BETWEEN (SELECT first FROM span) AND (SELECT last FROM span)
+)
+"""
+
+# The customer is asked for once, not for each row.
+PLACE = """
 placed AS (
     INSERT INTO transactions (customer_id, store_id, product_id, sold_at, business_date,
                               receipt, line, quantity, unit_price, total_amount)
     SELECT (SELECT current_customer_id()), store_id, product_id, sold_at, business_date,
            receipt, line, quantity, unit_price, total_amount
     FROM judged
-    WHERE problem IS NULL
-      AND NOT EXISTS (
-          SELECT FROM transactions AS present
-          WHERE present.store_id = judged.store_id AND present.sold_at = judged.sold_at
-            AND present.receipt = judged.receipt AND present.line = judged.line
-            AND present.sold_at BETWEEN (SELECT first FROM span) AND (SELECT last FROM span))
+    WHERE problem IS NULL AND NOT present
     ON CONFLICT DO NOTHING
     RETURNING sold_at AS touched
 )
@@ -79,5 +119,6 @@ TRANSACTIONS = Feed(
         "total_amount": "numeric",
     },
     judge=JUDGE,
+    compare=COMPARE,
     place=PLACE,
 )

@@ -97,9 +97,9 @@ class Loader:
 
     def feed(self, feed: Feed, file: str, records: Sequence | Iterator, rows: int) -> ImportBatch:
         title = f"{self.customer.name}: {feed.kind.replace('_', ' ')}"
-        source = Source(file, sha256(file), COMMAND, {"weeks": self.weeks})
+        source = Source(file, sha256(file), COMMAND, {"weeks": self.weeks}, moved=True)
         with self.steps(title, rows) as advance:
-            return load(self.customer, feed, source, records, advance)
+            return load(self.customer, feed, source, records, advance, by_block=True)
 
     def records(self, lines: Lines, rows: Column) -> Iterator[pyarrow.RecordBatch]:
         """The lines in these rows as the transaction feed wants them."""

@@ -4,8 +4,15 @@ A feed says what its rows are and how the database judges and places them; `load
 records of any source through it. Rows go by COPY into a temporary table and from there, set by
 set, into the product's tables, as the customer and as the application's role: what the policies
 and keys forbid to a page they forbid to an import.
+
+A file is imported whole or not at all, in one transaction: whatever ends it half-way, even the
+death of the process, leaves nothing behind, and importing again starts from nothing. (A load
+that its caller can complete, as the demonstration's, may commit each block by itself.) Imports
+of one kind for one customer come one after the other, block by block or file by file, so that
+two with the same rows neither lock each other out nor miss what the other has brought.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +20,10 @@ from io import BytesIO
 from typing import Any
 
 import pyarrow
+import pyarrow.compute as pc
 import pyarrow.csv
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.utils import timezone
 
@@ -22,9 +31,9 @@ from shelfops.ingestion.models import ImportBatch
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 
-# Rows of one transaction. Large enough to make the joins worth their while, small enough for the
-# embedded engine, which serves nobody else meanwhile.
-BLOCK_ROWS = 50_000
+# Rows placed at once, and bytes of them. Large enough to make the joins worth their while, small
+# enough for the memory, and for the embedded engine, which serves nobody else meanwhile.
+BLOCK_ROWS, BLOCK_BYTES = 50_000, 32 * 1024 * 1024
 
 AS_CSV = pyarrow.csv.WriteOptions(include_header=False)
 
@@ -34,16 +43,29 @@ SETTINGS = """
 SELECT set_config('work_mem', '64MB', true),
        set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
 """
+# To be had before a statement looks at what is there already. The batch's own lock tells others
+# that its import is alive.
+TAKE_TURNS = """
+SELECT pg_advisory_xact_lock(hashtextextended(%(alive)s, 0)),
+       pg_advisory_xact_lock(hashtextextended(%(turn)s, 0))
+"""
+ALIVE = "import batch "
+BURY = """
+UPDATE import_batches SET status = 'failed', error = 'interrupted', finished_at = now()
+WHERE status = 'running' AND kind = %s AND source_hash = %s
+  AND pg_try_advisory_xact_lock(hashtextextended(%s || batch_id::text, 0))
+"""
 
-# `judged` has the columns to place, and `problem`: NULL, or what is wrong as {field, reason}.
-# `placed` returns what is new, with `touched`: the time of a row that aggregates count, or NULL.
+# `judged` has the columns to place, and `problem`: NULL, or what is wrong as {field, reason}; if
+# the feed compares, also whether the row is `present`. `placed` returns what is new, with
+# `touched`: the time of a row that aggregates count, or NULL.
 STATEMENT = """
-WITH judged AS MATERIALIZED ({judge}),
+WITH {judge},
 refused AS (
     INSERT INTO refused_rows AS refused
            (batch_id, kind, source_hash, line_number, field, reason, content)
     SELECT %(batch_id)s, %(kind)s, %(source_hash)s, line_number, problem[1], problem[2],
-           to_jsonb(staged) - 'line_number'
+           to_jsonb(staged) - 'line_number' - 'flaw'
     FROM judged JOIN staged USING (line_number)
     WHERE problem IS NOT NULL
     ON CONFLICT (customer_id, kind, source_hash, line_number) DO UPDATE
@@ -52,8 +74,21 @@ refused AS (
 ),
 {place}
 SELECT (SELECT count(*) FROM judged WHERE problem IS NOT NULL), count(*),
+       {absent} - count(*),
        request_refresh(array_agg(DISTINCT date_trunc('day', touched, 'UTC')))
 FROM placed
+"""
+ABSENT = "(SELECT count(*) FROM judged WHERE problem IS NULL AND NOT present)"
+
+# By idx_refused_rows_batch.
+REFUSED_LINES = """
+SELECT line_number FROM refused_rows WHERE batch_id = %s AND line_number BETWEEN %s AND %s
+"""
+# A refused row as the file has it, in the order of the file's columns.
+KEEP_ORIGINALS = """
+UPDATE refused_rows SET content = content || jsonb_build_object('original', given.original)
+FROM unnest(%(lines)s::bigint[], %(originals)s::text[]::jsonb[]) AS given (line, original)
+WHERE batch_id = %(batch_id)s AND line_number = given.line
 """
 
 
@@ -62,33 +97,52 @@ class Feed:
     """The rows of one kind.
 
     `columns` names the columns of its records and their types in the database; a record also
-    has its `line_number` in the source, first. `judge` is a SELECT from `staged`; `place` the
-    CTE `placed`, and any that follow it. See STATEMENT for what each returns.
+    has its `line_number` in the source, first, and `flaw`, what its reader found wrong with it.
+    `judge` is a SELECT from `staged`; `place` the CTE `placed`, and any that follow it. With
+    `compare`, that what `judge` gives are the `candidates`, from which `compare` makes
+    `judged`, looking at what is there already. See STATEMENT for what each returns.
     """
 
     kind: str
     columns: dict[str, str]
     judge: str
     place: str
+    compare: str = ""
+
+    @property
+    def staged(self) -> list[str]:
+        return ["line_number", "flaw", *self.columns]
 
     @property
     def staging(self) -> str:
         columns = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
-        return f"CREATE TEMP TABLE staged (line_number bigint, {columns}) ON COMMIT DROP"
+        return (
+            f"CREATE TEMP TABLE staged (line_number bigint, flaw text[], {columns}) ON COMMIT DROP"
+        )
 
     @property
     def statement(self) -> str:
-        return STATEMENT.format(judge=self.judge, place=self.place)
+        if not self.compare:
+            judge = f"judged AS MATERIALIZED ({self.judge})"
+            return STATEMENT.format(judge=judge, place=self.place, absent="count(*)")
+        judge = f"candidates AS MATERIALIZED ({self.judge}),\n{self.compare}"
+        return STATEMENT.format(judge=judge, place=self.place, absent=ABSENT)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where records come from: the file's name, its SHA-256, and who imports it."""
+    """Where records come from: the file's name, its SHA-256, and who imports it.
+
+    Times without a zone are those of `time_zone`, or of the store's own if it is None. Those
+    that a change of clocks skips are refused, unless they were `moved` from another year.
+    """
 
     name: str
     sha256: str
     imported_by: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    time_zone: str | None = None
+    moved: bool = False
 
 
 def load(
@@ -97,18 +151,20 @@ def load(
     source: Source,
     records: Iterable[pyarrow.RecordBatch],
     progress: Callable[[int], None] = lambda rows: None,
+    *,
+    by_block: bool = False,
 ) -> ImportBatch:
-    """Place all records, block by block, and return the import's record with its counts.
+    """Place all records or none, and return the import's record with its counts.
 
-    Each block is committed whole, with its counts. An error leaves the blocks before it in
-    place, marks the import as failed and goes on up; importing again adds what is missing.
+    An error marks the import as failed and goes on up. With `by_block`, each block is committed
+    by itself, with its counts, and an error leaves the blocks before it in place.
     """
     with recorded(customer, feed, source) as batch:
-        for block in blocks(records):
-            with tenant(customer):
-                refused, inserted = place(feed, batch, block)
-                count(batch, block.num_rows, inserted, refused)
-            progress(block.num_rows)
+        for run in ([block] for block in blocks(records)) if by_block else [blocks(records)]:
+            with staging(batch, feed) as cursor:
+                for block in run:
+                    count(batch, block.num_rows, *place(cursor, feed, source, batch, block))
+                    progress(block.num_rows)
     with tenant(customer):
         batch.refresh_from_db()
     batch.customer = customer
@@ -116,10 +172,24 @@ def load(
 
 
 @contextmanager
+def staging(batch: ImportBatch, feed: Feed) -> Iterator[CursorWrapper]:
+    """A transaction of the customer's, with a table to stage in, when its turn has come."""
+    with tenant(batch.customer), connection.cursor() as cursor:
+        cursor.execute(SETTINGS)
+        turn = f"import {batch.customer_id} {feed.kind}"
+        cursor.execute(TAKE_TURNS, {"alive": f"{ALIVE}{batch.pk}", "turn": turn})
+        cursor.execute(feed.staging)
+        yield cursor
+        cursor.execute("DROP TABLE staged")
+
+
+@contextmanager
 def recorded(customer: Customer, feed: Feed, source: Source) -> Iterator[ImportBatch]:
     """The record of an import that the block carries out: done, or failed if it raises."""
     with tenant(customer):
+        bury(feed, source)
         batch = ImportBatch.objects.create(
+            customer=customer,
             kind=feed.kind,
             source=source.name,
             source_hash=source.sha256,
@@ -132,6 +202,12 @@ def recorded(customer: Customer, feed: Feed, source: Source) -> Iterator[ImportB
         finish(customer, batch, ImportBatch.Status.FAILED, describe(error))
         raise
     finish(customer, batch, ImportBatch.Status.DONE)
+
+
+def bury(feed: Feed, source: Source) -> None:
+    """Mark as failed what is left of imports of this file whose process has gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(BURY, [feed.kind, source.sha256, ALIVE])
 
 
 def finish(customer: Customer, batch: ImportBatch, status: str, error: str = "") -> None:
@@ -147,20 +223,49 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"
 
 
-def place(feed: Feed, batch: ImportBatch, block: pyarrow.Table) -> tuple[int, int]:
-    """Stage, judge and place one block in the open transaction; rows refused and inserted."""
-    with connection.cursor() as cursor:
-        cursor.execute(SETTINGS)
-        cursor.execute(feed.staging)
-        with cursor.copy("COPY staged FROM STDIN (FORMAT csv)") as copy:
-            copy.write(as_csv(block.select(["line_number", *feed.columns])))
-        cursor.execute(
-            feed.statement,
-            {"batch_id": batch.pk, "kind": batch.kind, "source_hash": batch.source_hash},
-        )
-        refused, inserted, _ = cursor.fetchone()
-        cursor.execute("DROP TABLE staged")
-    return refused, inserted
+def place(
+    cursor: CursorWrapper, feed: Feed, source: Source, batch: ImportBatch, block: pyarrow.Table
+) -> tuple[int, int]:
+    """Stage, judge and place one block in the open transaction; rows inserted and refused."""
+    cursor.execute("TRUNCATE staged")
+    with cursor.copy("COPY staged FROM STDIN (FORMAT csv)") as copy:
+        copy.write(as_csv(pyarrow.table({name: column(block, name) for name in feed.staged})))
+    params: dict[str, Any] = {
+        "batch_id": batch.pk,
+        "kind": batch.kind,
+        "source_hash": batch.source_hash,
+        "time_zone": source.time_zone,
+        "moved": source.moved,
+    }
+    cursor.execute(feed.statement, params)
+    refused, inserted, twice, _ = cursor.fetchone()
+    if twice:  # lines of the block had the same key; now each is compared with the first
+        cursor.execute(feed.statement, params)
+        refused, *_ = cursor.fetchone()
+    if refused and "original" in block.column_names:
+        keep_originals(cursor, batch, block)
+    return inserted, refused
+
+
+def column(block: pyarrow.Table, name: str) -> pyarrow.Array:
+    return block[name] if name in block.column_names else pyarrow.nulls(block.num_rows)
+
+
+def keep_originals(cursor: CursorWrapper, batch: ImportBatch, block: pyarrow.Table) -> None:
+    """Add to the block's refused rows what the file says, in its own columns."""
+    last = block["line_number"][-1].as_py()
+    cursor.execute(REFUSED_LINES, [batch.pk, block["line_number"][0].as_py(), last])
+    lines = pyarrow.array([line for (line,) in cursor.fetchall()], pyarrow.int64())
+    kept = block.filter(pc.is_in(block["line_number"], value_set=lines))
+    originals = [json.dumps(row, ensure_ascii=False) for row in kept["original"].to_pylist()]
+    cursor.execute(
+        KEEP_ORIGINALS,
+        {
+            "batch_id": batch.pk,
+            "lines": kept["line_number"].to_pylist(),
+            "originals": originals,
+        },
+    )
 
 
 def count(batch: ImportBatch, read: int, inserted: int, refused: int) -> None:
@@ -180,12 +285,14 @@ def as_csv(block: pyarrow.Table) -> memoryview:
 
 
 def blocks(records: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.Table]:
-    """Gather record batches into tables of about BLOCK_ROWS rows."""
+    """Gather record batches into tables of about BLOCK_ROWS rows, or BLOCK_BYTES if earlier."""
     gathered: list[pyarrow.RecordBatch] = []
+    rows = size = 0
     for batch in records:
         gathered.append(batch)
-        if sum(part.num_rows for part in gathered) >= BLOCK_ROWS:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= BLOCK_ROWS or size >= BLOCK_BYTES:
             yield pyarrow.Table.from_batches(gathered)
-            gathered = []
-    if any(part.num_rows for part in gathered):
+            gathered, rows, size = [], 0, 0
+    if rows:
         yield pyarrow.Table.from_batches(gathered)

@@ -127,10 +127,9 @@ def sundays(month: int) -> list[date]:
     ("day", "clock", "utc"),
     [
         (sundays(3)[1], "01:30", "06:30"),
-        (sundays(3)[1], "02:30", "07:30"),  # skipped: read as 03:30 of summer time
         (sundays(3)[1], "03:30", "07:30"),
         (sundays(11)[0], "00:30", "04:30"),
-        (sundays(11)[0], "01:30", "06:30"),  # twice: the later of the two
+        (sundays(11)[0], "01:30", "05:30"),  # twice: the first of the two
         (sundays(11)[0], "02:30", "07:30"),
     ],
 )
@@ -142,6 +141,95 @@ def test_it_reads_a_stores_clock_when_the_clocks_change(
     [row] = query(cast.customer, LINES)
     assert row[2] == datetime.fromisoformat(f"{day} {utc}+00:00")
     assert row[3] == day
+
+
+def test_it_refuses_a_time_that_the_clocks_skip(cast: Cast) -> None:
+    local = datetime.fromisoformat(f"{sundays(3)[1]} 02:30")  # noqa: DTZ007
+    batch = load_sales(cast.customer, sale(cast, sold_at=None, local_time=local))
+    assert outcome(batch) == (1, 0, 0, 1)
+    with tenant(cast.customer):
+        refused = RefusedRow.objects.get()
+    assert (refused.field, refused.reason) == ("sold_at", "the clocks skipped this time")
+
+
+def test_it_reads_a_moved_time_that_the_clocks_skip_an_hour_later(cast: Cast) -> None:
+    local = datetime.fromisoformat(f"{sundays(3)[1]} 02:30")  # noqa: DTZ007
+    moved = Source("moved", "1" * 64, "tests", moved=True)
+    load_sales(cast.customer, sale(cast, sold_at=None, local_time=local), source=moved)
+    [row] = query(cast.customer, LINES)
+    assert row[2] == datetime.fromisoformat(f"{sundays(3)[1]} 07:30+00:00")
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("Europe/Berlin", -1), ("Asia/Tokyo", -9)])
+def test_it_reads_times_in_the_zone_that_the_import_names(
+    cast: Cast, zone: str, hours: int
+) -> None:
+    day = date(datetime.now(UTC).year - 1, 12, 3)
+    source = Source("berlin", "2" * 64, "tests", time_zone=zone)
+    local = datetime.combine(day, datetime.min.time()) + timedelta(hours=12)
+    load_sales(cast.customer, sale(cast, sold_at=None, local_time=local), source=source)
+    [row] = query(cast.customer, LINES)
+    assert row[2] == local.replace(tzinfo=UTC) + timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"quantity": "3"}, "quantity"), ({"total_amount": "3.01"}, "total_amount")],
+)
+def test_it_refuses_another_value_for_a_line_that_is_there(
+    cast: Cast, changes: dict[str, str], field: str
+) -> None:
+    load_sales(cast.customer, sale(cast))
+    batch = load_sales(cast.customer, sale(cast), sale(cast, **changes))
+    assert outcome(batch) == (2, 0, 1, 1)
+    [row] = query(cast.customer, LINES)
+    assert row[6:] == (Decimal("2.000"), Decimal("1.5000"), Decimal("3.00"))
+    with tenant(cast.customer):
+        refused = RefusedRow.objects.get()
+    assert (refused.line_number, refused.field) == (2, field)
+    assert refused.reason == "differs from what is there"
+
+
+def test_it_refuses_another_value_for_a_line_of_the_same_file(cast: Cast) -> None:
+    batch = load_sales(
+        cast.customer, sale(cast), sale(cast), sale(cast, quantity="5"), sale(cast, line=2)
+    )
+    assert outcome(batch) == (4, 2, 1, 1)
+    assert [row[5:7] for row in query(cast.customer, LINES)] == [
+        (1, Decimal("2.000")),
+        (2, Decimal("2.000")),
+    ]
+
+
+def test_it_imports_a_file_whole_or_not_at_all(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "BLOCK_ROWS", 2)
+    rows = [sale(cast, line=line) for line in range(1, 7)]
+
+    def broken():
+        yield records(TRANSACTIONS, *rows[:2])
+        yield records(TRANSACTIONS, sale(cast, store="nowhere"), rows[2], first=3)
+        raise OSError("unexpected end of file")
+
+    with pytest.raises(OSError, match="unexpected end"):
+        load(cast.customer, TRANSACTIONS, FILE, broken())
+    with tenant(cast.customer):
+        failed = ImportBatch.objects.get()
+        assert not RefusedRow.objects.exists()
+    assert (failed.status, outcome(failed)) == ("failed", (0, 0, 0, 0))
+    assert query(cast.customer, LINES) == []
+    assert outcome(load_sales(cast.customer, *rows)) == (6, 6, 0, 0)
+
+
+def test_it_calls_an_import_failed_whose_process_has_gone(cast: Cast) -> None:
+    with tenant(cast.customer):
+        gone = ImportBatch.objects.create(
+            kind="transactions", source="sales.csv", source_hash=FILE.sha256, imported_by="x"
+        )
+    load_sales(cast.customer, sale(cast))
+    with tenant(cast.customer):
+        gone.refresh_from_db()
+    assert (gone.status, gone.error) == ("failed", "interrupted")
+    assert gone.finished_at is not None
 
 
 def test_it_keeps_whole_blocks_when_a_file_breaks_off_and_completes_them(
@@ -156,7 +244,7 @@ def test_it_keeps_whole_blocks_when_a_file_breaks_off_and_completes_them(
         raise OSError("unexpected end of file\nwith details")
 
     with pytest.raises(OSError, match="unexpected end"):
-        load(cast.customer, TRANSACTIONS, FILE, broken())
+        load(cast.customer, TRANSACTIONS, FILE, broken(), by_block=True)
     with tenant(cast.customer):
         failed = ImportBatch.objects.get()
     assert (failed.status, failed.error) == ("failed", "OSError: unexpected end of file")

@@ -301,11 +301,11 @@ def test_it_completes_a_load_that_was_cut_short(
     real = feeds.place
     calls: list[str] = []
 
-    def power_cut(feed, batch, block):
+    def power_cut(cursor, feed, *args):
         calls.append(feed.kind)
         if calls.count("transactions") == 2:
             raise KeyboardInterrupt
-        return real(feed, batch, block)
+        return real(cursor, feed, *args)
 
     with monkeypatch.context() as patch:
         patch.setattr(feeds, "BLOCK_ROWS", 1000)

@@ -1,0 +1,13 @@
+"""Imports a file of counts of stock."""
+
+from inventory.ingest import INVENTORY_LEVELS, LEVEL_COLUMNS
+from shelfops.ingestion.command import ImportCommand
+
+
+class Command(ImportCommand):
+    help = (
+        "Import counts of stock from a file, whole or not at all; the latest of each store and"
+        " product is its current stock. Counts that are there already are left as they are; rows"
+        " that cannot be placed are kept with the reason."
+    )
+    feed, columns = INVENTORY_LEVELS, LEVEL_COLUMNS

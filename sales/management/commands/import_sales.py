@@ -1,0 +1,12 @@
+"""Imports a file of point-of-sale lines."""
+
+from sales.ingest import COLUMNS, TRANSACTIONS
+from shelfops.ingestion.command import ImportCommand
+
+
+class Command(ImportCommand):
+    help = (
+        "Import point-of-sale lines from a file, whole or not at all. Lines that are there already"
+        " are left as they are; rows that cannot be placed are kept with the reason."
+    )
+    feed, columns = TRANSACTIONS, COLUMNS
