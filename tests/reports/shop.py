@@ -1,6 +1,7 @@
 """A small shop whose every sale and count a test knows."""
 
 import csv
+import io
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.http import HttpResponse
+from openpyxl import load_workbook
 
 from inventory.models import CurrentStock, Product, ReorderPoint, Store
 from shelfops.tenancy.context import tenant
@@ -133,3 +135,12 @@ def text(response: HttpResponse) -> str:
 def file_rows(response: HttpResponse) -> list[dict[str, str]]:
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(text(response).splitlines()))
+
+
+def sheet_rows(response: HttpResponse) -> list[dict[str, object]]:
+    """The rows of an XLSX file as another library reads them."""
+    assert response["Content-Type"].endswith("spreadsheetml.sheet")
+    assert response["Content-Disposition"].endswith('.xlsx"')
+    sheet = load_workbook(io.BytesIO(response.getvalue())).active
+    head, *rows = sheet.iter_rows(values_only=True)
+    return [dict(zip(head, row, strict=True)) for row in rows]

@@ -1,5 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import pytest
 from django.db import connection
@@ -9,7 +9,7 @@ from django.urls import reverse
 from inventory.models import StoreAssignment
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop, file_rows, text
+from tests.reports.shop import YESTERDAY, Shop, file_rows, sheet_rows, text
 
 URL = reverse("reports:sales")
 
@@ -284,6 +284,33 @@ def test_its_file_holds_what_the_page_shows(cast, client_of, season, by):
     shown = text(page)
     for row in written:
         assert f"{Decimal(row['Revenue (USD)']):,.2f}" in shown
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_its_workbook_holds_what_the_file_holds(cast, client_of, season, by):
+    rows = report(client_of, cast.admin, period="28", by=by)
+    sheet = sheet_rows(get(client_of, cast.admin, period="28", by=by, format="xlsx"))
+    assert len(sheet) == len(rows)
+    for cells, row in zip(sheet, rows, strict=True):
+        assert list(cells) == list(row)
+        assert [_as_in_csv(value) for value in cells.values()] == [
+            _number(text) for text in row.values()
+        ]
+
+
+def _as_in_csv(value: object) -> object:
+    if isinstance(value, datetime):
+        return str(value.date())
+    if isinstance(value, int | float):
+        return Decimal(str(value))
+    return value or ""
+
+
+def _number(text: str) -> object:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text.removeprefix("'")
 
 
 def test_it_neutralises_formulas_in_the_file(cast, client_of, season):
