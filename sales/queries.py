@@ -4,6 +4,7 @@
 the aggregates are cut by, exclude chunks; `business_date` then says exactly which rows count.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,19 @@ from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, row, rows
 
 Stores = list[UUID] | None
+
+
+@dataclass(frozen=True)
+class SalesScope:
+    """Which sales are asked for, and the period as long that they are compared with."""
+
+    period: Period
+    compared: Period
+    stores: Stores
+
+    def params(self) -> dict[str, object]:
+        return {**self.period.params_against(self.compared), "stores": self.stores}
+
 
 RECENT = timedelta(weeks=13)
 
@@ -27,25 +41,38 @@ WHERE day >= %(since)s AND business_date < (SELECT day FROM today)
   AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
 """
 
-# The period and the one before it, from the aggregate by store and day.
-SALES = """
-sales AS (
-    SELECT business_date, store_id, revenue, quantity_sold, lines
-    FROM daily_store_sales
-    WHERE day >= %(before_since)s AND day < %(until)s
-      AND business_date BETWEEN %(before_start)s AND %(end)s
-      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-)
-"""
+IN_STORES = "(%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))"
+
+
+def _both(columns: str, source: str, where: str = IN_STORES) -> str:
+    """Rows of the period and of what it is compared with, which may overlap.
+
+    `n` is how many days into its own period a row lies.
+    """
+    return f"""
+    SELECT false AS is_before, business_date - %(start)s::date AS n, {columns}
+    FROM {source}
+    WHERE day >= %(since)s AND day < %(until)s
+      AND business_date BETWEEN %(start)s AND %(end)s AND {where}
+    UNION ALL
+    SELECT true, business_date - %(before_start)s::date, {columns}
+    FROM {source}
+    WHERE day >= %(before_since)s AND day < %(before_until)s
+      AND business_date BETWEEN %(before_start)s AND %(before_end)s AND {where}
+    """
+
+
+# From the aggregate by store and day.
+SALES = f"sales AS ({_both('store_id, revenue, quantity_sold, lines', 'daily_store_sales')})"
 SUMS = """
-coalesce(sum(revenue) FILTER (WHERE business_date >= %(start)s), 0) AS revenue,
-coalesce(sum(revenue) FILTER (WHERE business_date < %(start)s), 0) AS revenue_before,
-coalesce(sum(quantity_sold) FILTER (WHERE business_date >= %(start)s), 0) AS units,
-coalesce(sum(quantity_sold) FILTER (WHERE business_date < %(start)s), 0) AS units_before
+coalesce(sum(revenue) FILTER (WHERE NOT is_before), 0) AS revenue,
+coalesce(sum(revenue) FILTER (WHERE is_before), 0) AS revenue_before,
+coalesce(sum(quantity_sold) FILTER (WHERE NOT is_before), 0) AS units,
+coalesce(sum(quantity_sold) FILTER (WHERE is_before), 0) AS units_before
 """
 LINE_SUMS = """
-coalesce(sum(lines) FILTER (WHERE business_date >= %(start)s), 0) AS lines,
-coalesce(sum(lines) FILTER (WHERE business_date < %(start)s), 0) AS lines_before
+coalesce(sum(lines) FILTER (WHERE NOT is_before), 0) AS lines,
+coalesce(sum(lines) FILTER (WHERE is_before), 0) AS lines_before
 """
 # In percent; there is none to a period that sold nothing.
 CHANGES = """
@@ -55,7 +82,7 @@ round(100 * (units - units_before) / CASE WHEN units_before > 0 THEN units_befor
     AS units_change
 """
 
-# Each day of the period beside the day as far into the period before. Days without sales are
+# Each day of the period beside the day as far into what it is compared with. Days without sales are
 # rows, too.
 BY_DAY = f"""
 WITH {SALES}
@@ -63,8 +90,7 @@ SELECT %(start)s::date + n AS business_date, %(before_start)s::date + n AS day_b
        is_total, revenue, revenue_before, units, units_before, lines, lines_before, {CHANGES}
 FROM (
     SELECT n, grouping(n) = 1 AS is_total, {SUMS}, {LINE_SUMS}
-    FROM generate_series(0, %(days)s - 1) AS n
-    LEFT JOIN sales ON (business_date - %(before_start)s::date) %% %(days)s = n
+    FROM generate_series(0, %(days)s - 1) AS n LEFT JOIN sales USING (n)
     GROUP BY GROUPING SETS ((n), ())
 ) AS totals
 ORDER BY is_total, n
@@ -80,7 +106,7 @@ FROM (
     FROM stores LEFT JOIN sales USING (store_id)
     WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
     GROUP BY GROUPING SETS ((store_id, name), ())
-    HAVING bool_or(is_active) OR count(business_date) > 0 OR grouping(store_id) = 1
+    HAVING bool_or(is_active) OR count(n) > 0 OR grouping(store_id) = 1
 ) AS totals
 ORDER BY is_total, revenue DESC, name
 """
@@ -105,26 +131,18 @@ def last_business_day(stores: Stores) -> date:
     return day
 
 
-def by_day(period: Period, stores: Stores) -> list[Row]:
+def by_day(scope: SalesScope) -> list[Row]:
     """Each day of the period, and last their total."""
-    return rows(BY_DAY, {**period.params(), "stores": stores})
+    return rows(BY_DAY, scope.params())
 
 
-def by_store(period: Period, stores: Stores) -> list[Row]:
+def by_store(scope: SalesScope) -> list[Row]:
     """Each store, the best first, and last their total."""
-    return rows(BY_STORE, {**period.params(), "stores": stores})
+    return rows(BY_STORE, scope.params())
 
 
 # Only these two questions are at the grain of products, and read `daily_sales`.
-PRODUCT_SALES = """
-product_sales AS (
-    SELECT product_id, business_date, revenue, quantity_sold
-    FROM daily_sales
-    WHERE day >= %(before_since)s AND day < %(until)s
-      AND business_date BETWEEN %(before_start)s AND %(end)s
-      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-)
-"""
+PRODUCT_SALES = f"product_sales AS ({_both('product_id, revenue, quantity_sold', 'daily_sales')})"
 
 # Of all stores the aggregate by category holds the answer, but for the products that were moved
 # to another category since: what they sold is taken from the first and given to the other.
@@ -132,27 +150,25 @@ MOVED_PRODUCTS = "SELECT product_id FROM first_categories WHERE is_moved"
 ALL_CATEGORY_SALES = f"""
 {PRODUCT_SALES},
 moved AS (
-    SELECT f.category AS first_category, p.category, business_date, revenue, quantity_sold
+    SELECT is_before, f.category AS first_category, p.category, revenue, quantity_sold
     FROM product_sales s
     JOIN first_categories f USING (product_id)
     JOIN products p USING (product_id)
     WHERE s.product_id = ANY (%(moved)s::uuid[])
 ),
+all_sales AS ({_both("category, revenue, quantity_sold", "daily_category_sales", "true")}),
 category_sales AS (
-    SELECT category, business_date, revenue, quantity_sold
-    FROM daily_category_sales
-    WHERE day >= %(before_since)s AND day < %(until)s
-      AND business_date BETWEEN %(before_start)s AND %(end)s
+    SELECT is_before, category, revenue, quantity_sold FROM all_sales
     UNION ALL
-    SELECT first_category, business_date, -revenue, -quantity_sold FROM moved
+    SELECT is_before, first_category, -revenue, -quantity_sold FROM moved
     UNION ALL
-    SELECT category, business_date, revenue, quantity_sold FROM moved
+    SELECT is_before, category, revenue, quantity_sold FROM moved
 )
 """
 SOME_CATEGORY_SALES = f"""
 {PRODUCT_SALES},
 category_sales AS (
-    SELECT category, business_date, revenue, quantity_sold
+    SELECT is_before, category, revenue, quantity_sold
     FROM product_sales JOIN products USING (product_id)
 )
 """
@@ -179,7 +195,7 @@ ORDER BY sum(revenue) DESC, product_id
 LIMIT %(top)s
 """
 
-# The period before is read for the best products only, by the aggregate's index on the product
+# What is compared with is read for the best products only, by the aggregate's index on the product
 # and the columnstore's bloom filter. All others are the stores' total less the best.
 BY_PRODUCT = f"""
 WITH {SALES}, {PRODUCT_SALES},
@@ -208,17 +224,16 @@ ORDER BY part, revenue DESC, name
 """
 
 
-def by_category(period: Period, stores: Stores) -> list[Row]:
+def by_category(scope: SalesScope) -> list[Row]:
     """Each category, the best first, and last their total."""
-    params = {**period.params(), "stores": stores}
-    if stores is not None:
-        return rows(SOME_BY_CATEGORY, params)
+    if scope.stores is not None:
+        return rows(SOME_BY_CATEGORY, scope.params())
     moved = [found["product_id"] for found in rows(MOVED_PRODUCTS, {})]
-    return rows(ALL_BY_CATEGORY, {**params, "moved": moved})
+    return rows(ALL_BY_CATEGORY, {**scope.params(), "moved": moved})
 
 
-def by_product(period: Period, stores: Stores, top: int) -> list[Row]:
+def by_product(scope: SalesScope, top: int) -> list[Row]:
     """The `top` products by revenue, all others as one row, and last the total."""
-    params = {**period.params(), "stores": stores}
+    params = scope.params()
     best = [found["product_id"] for found in rows(BEST_PRODUCTS, {**params, "top": top})]
     return rows(BY_PRODUCT, {**params, "best": best})

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from sales import queries
 from sales.filters import SalesFilter
+from sales.queries import SalesScope
 from shelfops.reports.chart import Chart, Series
 from shelfops.reports.period import PRESETS, Period, long_date
 from shelfops.reports.sql import Row
@@ -18,7 +19,7 @@ MEASURES = (("revenue", "Revenue", Kind.MONEY), ("units", "Units", Kind.UNITS))
 
 
 class SalesReport(Report):
-    """Revenue and units of a period against the one before, by day, store, category or product."""
+    """Revenue and units of a period against another, by day, store, category or product."""
 
     title = "Sales"
     permission = "reports.sales"
@@ -29,32 +30,34 @@ class SalesReport(Report):
         stores = filters.stores
         last = queries.last_days(stores)
         period = filters.chosen_period(last["last_day_with_sales"] or last["last_full_day"])
-        *rows, total = self.rows(filters, period)
+        scope = queries.SalesScope(period, filters.compared(period), stores)
+        self.before = "last year" if filters.compares_years else "before"
+        *rows, total = self.rows(filters, scope)
         return {
             "period": period,
+            "compared": scope.compared,
             "last": last,
             "late": _is_late(last),
-            "table": Table(self.caption(filters, period), self.columns(filters), rows, total),
+            "table": Table(self.caption(filters, scope), self.columns(filters), rows, total),
             "charts": [chart.data() for chart in self.charts(filters.breakdown, rows)],
-            "figures": [_figure(total, *measure) for measure in MEASURES],
+            "figures": [self.figure(total, *measure) for measure in MEASURES],
             "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in MEASURES),
             "breakdowns": self.links("by", filters.BY, filters.breakdown),
             "presets": self.presets(filters, period),
         }
 
-    def rows(self, filters: SalesFilter, period: Period) -> list[Row]:
-        stores = filters.stores
+    def rows(self, filters: SalesFilter, scope: SalesScope) -> list[Row]:
         if filters.breakdown == "product":
-            return queries.by_product(period, stores, filters.top_products)
+            return queries.by_product(scope, filters.top_products)
         by = {
             "day": queries.by_day,
             "store": queries.by_store,
             "category": queries.by_category,
         }
-        return by[filters.breakdown](period, stores)
+        return by[filters.breakdown](scope)
 
-    def caption(self, filters: SalesFilter, period: Period) -> str:
-        return f"Sales by {filters.breakdown}, {period}, against {period.before}"
+    def caption(self, filters: SalesFilter, scope: SalesScope) -> str:
+        return f"Sales by {filters.breakdown}, {scope.period}, against {scope.compared}"
 
     def file_name(self, filters: SalesFilter) -> str:
         return f"sales-by-{filters.breakdown}"
@@ -80,10 +83,10 @@ class SalesReport(Report):
     def figures(self, breakdown: str) -> list[Column]:
         columns = [
             Column("revenue", f"Revenue ({self.currency})", Kind.MONEY),
-            Column("revenue_before", f"Revenue before ({self.currency})", Kind.MONEY),
+            Column("revenue_before", f"Revenue {self.before} ({self.currency})", Kind.MONEY),
             Column("revenue_change", "Revenue change (%)", Kind.CHANGE),
             Column("units", "Units", Kind.UNITS),
-            Column("units_before", "Units before", Kind.UNITS),
+            Column("units_before", f"Units {self.before}", Kind.UNITS),
             Column("units_change", "Units change (%)", Kind.CHANGE),
         ]
         if breakdown in ("day", "store"):
@@ -110,7 +113,7 @@ class SalesReport(Report):
             series=[
                 Series(label, [row[key] for row in rows]),
                 Series(
-                    "Period before",
+                    self.series_before,
                     [row[f"{key}_before"] for row in rows],
                     role="before",
                     hints=[_short(row["day_before"]) for row in rows],
@@ -129,9 +132,24 @@ class SalesReport(Report):
             labels=[row[name] for row in best],
             series=[
                 Series("Revenue", [row["revenue"] for row in best]),
-                Series("Period before", [row["revenue_before"] for row in best], role="before"),
+                Series(self.series_before, [row["revenue_before"] for row in best], role="before"),
             ],
         )
+
+    def figure(self, total: Row, key: str, label: str, kind: Kind) -> dict[str, Any]:
+        change = total[f"{key}_change"]
+        return {
+            "label": label,
+            "is_money": kind is Kind.MONEY,
+            "value": show(kind, total[key]),
+            "before": f"{show(kind, total[f'{key}_before'])} {self.before}",
+            "change": None if change is None else show(Kind.CHANGE, change),
+            "rises": change is not None and change >= 0,
+        }
+
+    @property
+    def series_before(self) -> str:
+        return "Period before" if self.before == "before" else "Last year"
 
     def links(self, name: str, choices: Any, chosen: str) -> list[dict[str, Any]]:
         return [
@@ -149,18 +167,6 @@ class SalesReport(Report):
             }
             for days in PRESETS
         ]
-
-
-def _figure(total: Row, key: str, label: str, kind: Kind) -> dict[str, Any]:
-    change = total[f"{key}_change"]
-    return {
-        "label": label,
-        "is_money": kind is Kind.MONEY,
-        "value": show(kind, total[key]),
-        "before": show(kind, total[f"{key}_before"]),
-        "change": None if change is None else show(Kind.CHANGE, change),
-        "rises": change is not None and change >= 0,
-    }
 
 
 def _is_late(last: Row) -> str:

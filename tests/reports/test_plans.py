@@ -46,7 +46,7 @@ STATEMENTS = {
 
 
 def params(period: Period, more: dict[str, object]) -> dict[str, object]:
-    return {**period.params(), "stores": None, **more}
+    return {**period.params_against(period.before), "stores": None, **more}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -66,3 +66,12 @@ def test_it_reads_no_transactions_that_an_aggregate_holds(cast, name):
     text = plan(cast, statement, params(past, more))
     assert chunks_of(text)
     assert " on transactions" not in text
+
+
+@pytest.mark.parametrize("name", ["day", "store", "category"])
+def test_it_reads_no_chunk_between_the_days_of_this_and_last_year(cast, name):
+    statement, more = STATEMENTS[name]
+    near, far = WEEK, WEEK.year_before
+    both = plan(cast, statement, {**near.params_against(far), "stores": None, **more})
+    year = Period(near.start - timedelta(days=357), near.end)
+    assert len(chunks_of(both)) < len(chunks_of(plan(cast, statement, params(year, more)))) / 2

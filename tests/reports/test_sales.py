@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from inventory.models import StoreAssignment
+from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
 from tests.reports.shop import YESTERDAY, Shop, file_rows, sheet_rows, text
@@ -58,6 +59,57 @@ def test_it_adds_up_each_business_day(cast, client_of, season):
     assert total["Revenue (USD)"] == money(season.total("amount", ago(27), ago(0)))
     assert total["Revenue before (USD)"] == money(season.total("amount", ago(55), ago(28)))
     assert Decimal(total["Units"]) == season.total("units", ago(27), ago(0))
+
+
+@pytest.fixture
+def two_years(cast: Cast, season: Shop) -> Shop:
+    """The season, and last year's sales of the same weekdays and of the days beside them."""
+    for back in range(362, 395):
+        season.sell(cast.store, cast.product, ago(back), 1, 7 * back)
+    season.refresh()
+    return season
+
+
+def test_it_compares_with_the_same_weekdays_last_year(cast, client_of, two_years):
+    *days, total = report(client_of, cast.admin, period="28", compare="year")
+    for row in days:
+        day = date.fromisoformat(row["Business day"])
+        year_before = date.fromisoformat(row["Compared with"])
+        assert (day - year_before).days == 364
+        assert day.weekday() == year_before.weekday()
+        assert row["Revenue (USD)"] == money(two_years.total("amount", day, day))
+        expected = money(two_years.total("amount", year_before, year_before))
+        assert row["Revenue last year (USD)"] == expected
+    expected = money(two_years.total("amount", ago(391), ago(364)))
+    assert total["Revenue last year (USD)"] == expected
+
+
+@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+def test_its_breakdowns_agree_on_last_year(cast, client_of, two_years, by):
+    *rows, total = report(client_of, cast.admin, period="28", by=by, compare="year")
+    for label in ("Revenue (USD)", "Revenue last year (USD)", "Units", "Units last year"):
+        assert sum(Decimal(row[label]) for row in rows) == Decimal(total[label])
+    expected = money(two_years.total("amount", ago(391), ago(364)))
+    assert total["Revenue last year (USD)"] == expected
+
+
+def test_it_counts_days_of_both_periods_in_both(cast, client_of, two_years):
+    """366 days and the same weekdays last year have two days in common."""
+    query = {"start": ago(365), "end": ago(0), "compare": "year"}
+    *rows, total = report(client_of, cast.admin, **query)
+    assert len(rows) == 366
+    assert total["Revenue (USD)"] == money(two_years.total("amount", ago(365), ago(0)))
+    expected = money(two_years.total("amount", ago(729), ago(364)))
+    assert total["Revenue last year (USD)"] == expected
+
+
+def test_it_says_what_it_compares_with(cast, client_of, two_years):
+    response = get(client_of, cast.admin, period="7", compare="year")
+    assert f"against {Period(ago(370), ago(364))}" in text(response)
+    assert [series["label"] for series in response.context["charts"][0]["series"]] == [
+        "Revenue",
+        "Last year",
+    ]
 
 
 def test_it_shows_the_change_in_percent(cast, client_of, shop):
@@ -254,6 +306,7 @@ def test_it_refuses_a_store_that_the_user_may_not_see(cast, client_of, season, w
         ("period", {"period": "1000000"}),
         ("period", {"period": "x"}),
         ("by", {"by": "weather"}),
+        ("compare", {"compare": "never"}),
         ("top", {"top": "-1"}),
         ("store", {"store": "not-a-uuid"}),
         ("store", {"store": "00000000-0000-0000-0000-000000000000"}),
