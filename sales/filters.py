@@ -10,7 +10,15 @@ TOP = (20, 50, 100, 500)
 
 class SalesFilter(PeriodFilter):
     COMPARE = (("before", "Period before"), ("year", "Same weekdays last year"))
-    BY = (("day", "Day"), ("store", "Store"), ("category", "Category"), ("product", "Product"))
+    BY = (
+        ("day", "Day"),
+        ("week", "Week"),
+        ("month", "Month"),
+        ("hour", "Hour of the week"),
+        ("store", "Store"),
+        ("category", "Category"),
+        ("product", "Product"),
+    )
 
     compare = django_filters.ChoiceFilter(
         label="Compare with", choices=COMPARE, empty_label=None, method="unchanged"

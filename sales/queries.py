@@ -44,20 +44,20 @@ WHERE day >= %(since)s AND business_date < (SELECT day FROM today)
 IN_STORES = "(%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))"
 
 
-def _both(columns: str, source: str, where: str = IN_STORES) -> str:
+def _both(columns: str, source: str, where: str = IN_STORES, time: str = "day") -> str:
     """Rows of the period and of what it is compared with, which may overlap.
 
-    `n` is how many days into its own period a row lies.
+    `n` is how many days into its own period a row lies; bounds on `time` exclude chunks.
     """
     return f"""
     SELECT false AS is_before, business_date - %(start)s::date AS n, {columns}
     FROM {source}
-    WHERE day >= %(since)s AND day < %(until)s
+    WHERE {time} >= %(since)s AND {time} < %(until)s
       AND business_date BETWEEN %(start)s AND %(end)s AND {where}
     UNION ALL
     SELECT true, business_date - %(before_start)s::date, {columns}
     FROM {source}
-    WHERE day >= %(before_since)s AND day < %(before_until)s
+    WHERE {time} >= %(before_since)s AND {time} < %(before_until)s
       AND business_date BETWEEN %(before_start)s AND %(before_end)s AND {where}
     """
 
@@ -94,6 +94,64 @@ FROM (
     GROUP BY GROUPING SETS ((n), ())
 ) AS totals
 ORDER BY is_total, n
+"""
+
+
+def _by_span(unit: str) -> str:
+    """Each week or month, clipped to the period, beside the same number of days compared with."""
+    return f"""
+    WITH {SALES}
+    SELECT CASE WHEN NOT is_total THEN first_day END AS first_day,
+           CASE WHEN NOT is_total THEN last_day END AS last_day, days, is_total,
+           revenue, revenue_before, units, units_before, lines, lines_before, {CHANGES}
+    FROM (
+        SELECT span, grouping(span) = 1 AS is_total, min(day) AS first_day, max(day) AS last_day,
+               count(DISTINCT day) AS days, {SUMS}, {LINE_SUMS}
+        FROM (
+            SELECT n, %(start)s::date + n AS day,
+                   date_trunc('{unit}', (%(start)s::date + n)::timestamp) AS span
+            FROM generate_series(0, %(days)s - 1) AS n
+        ) AS days
+        LEFT JOIN sales USING (n)
+        GROUP BY GROUPING SETS ((span), ())
+    ) AS totals
+    ORDER BY is_total, span
+    """
+
+
+BY_WEEK = _by_span("week")
+BY_MONTH = _by_span("month")
+
+# What a store's clock showed, on the weekday of the business day. Every hour of the week is a
+# row, with how many such weekdays the period has; there is no average without one.
+BY_HOUR = f"""
+WITH receipt_sales AS (
+    {_both("store_id, quarter, business_date, revenue, quantity_sold", "receipts", time="quarter")}
+),
+sales AS (
+    SELECT is_before, extract(isodow FROM business_date)::integer AS weekday,
+           extract(hour FROM quarter AT TIME ZONE time_zone)::integer AS hour,
+           revenue, quantity_sold
+    FROM receipt_sales JOIN stores USING (store_id)
+),
+weekdays AS (
+    SELECT weekday,
+           (SELECT count(*) FROM generate_series(0, %(days)s - 1) AS n
+            WHERE extract(isodow FROM %(start)s::date + n) = weekday) AS days
+    FROM generate_series(1, 7) AS weekday
+)
+SELECT weekday, hour, (ARRAY['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])[weekday] AS day_name,
+       to_char(make_time(hour, 0, 0), 'HH24:MI') AS clock, is_total,
+       CASE WHEN is_total THEN %(days)s ELSE days END AS days,
+       revenue, revenue_before, units, units_before, {CHANGES},
+       CASE WHEN NOT is_total AND days > 0 THEN round(revenue / days, 2) END AS average
+FROM (
+    SELECT weekday, hour, days, grouping(weekday) = 1 AS is_total, {SUMS}
+    FROM weekdays CROSS JOIN generate_series(0, 23) AS hour
+    LEFT JOIN sales USING (weekday, hour)
+    GROUP BY GROUPING SETS ((weekday, hour, days), ())
+) AS totals
+ORDER BY is_total, weekday, hour
 """
 
 # A store that is open but sold nothing is a row, too.
@@ -134,6 +192,21 @@ def last_business_day(stores: Stores) -> date:
 def by_day(scope: SalesScope) -> list[Row]:
     """Each day of the period, and last their total."""
     return rows(BY_DAY, scope.params())
+
+
+def by_week(scope: SalesScope) -> list[Row]:
+    """Each week from Monday on, clipped to the period, and last their total."""
+    return rows(BY_WEEK, scope.params())
+
+
+def by_month(scope: SalesScope) -> list[Row]:
+    """Each month, clipped to the period, and last their total."""
+    return rows(BY_MONTH, scope.params())
+
+
+def by_hour(scope: SalesScope) -> list[Row]:
+    """Each hour of the week (weekday 1 is Monday), the store's time, and last their total."""
+    return rows(BY_HOUR, scope.params())
 
 
 def by_store(scope: SalesScope) -> list[Row]:

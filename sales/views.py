@@ -9,17 +9,24 @@ from sales import queries
 from sales.filters import SalesFilter
 from sales.queries import SalesScope
 from shelfops.reports.chart import Chart, Series
+from shelfops.reports.heat import Heatmap
 from shelfops.reports.period import PRESETS, Period, long_date
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Column, Kind, Table, show
 from shelfops.reports.views import Report
 
 BARS = 12
+SPAN = [
+    Column("first_day", "From", Kind.DATE, nothing="Total"),
+    Column("last_day", "To", Kind.DATE, nothing=""),
+    Column("days", "Days", Kind.COUNT),
+]
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MEASURES = (("revenue", "Revenue", Kind.MONEY), ("units", "Units", Kind.UNITS))
 
 
 class SalesReport(Report):
-    """Revenue and units of a period against another, by day, store, category or product."""
+    """Revenue and units of a period against another, by time, store, category or product."""
 
     title = "Sales"
     permission = "reports.sales"
@@ -40,6 +47,7 @@ class SalesReport(Report):
             "late": _is_late(last),
             "table": Table(self.caption(filters, scope), self.columns(filters), rows, total),
             "charts": [chart.data() for chart in self.charts(filters.breakdown, rows)],
+            "heat": self.heat(rows) if filters.breakdown == "hour" else None,
             "figures": [self.figure(total, *measure) for measure in MEASURES],
             "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in MEASURES),
             "breakdowns": self.links("by", filters.BY, filters.breakdown),
@@ -51,13 +59,17 @@ class SalesReport(Report):
             return queries.by_product(scope, filters.top_products)
         by = {
             "day": queries.by_day,
+            "week": queries.by_week,
+            "month": queries.by_month,
+            "hour": queries.by_hour,
             "store": queries.by_store,
             "category": queries.by_category,
         }
         return by[filters.breakdown](scope)
 
     def caption(self, filters: SalesFilter, scope: SalesScope) -> str:
-        return f"Sales by {filters.breakdown}, {scope.period}, against {scope.compared}"
+        by = "hour of the week" if filters.breakdown == "hour" else filters.breakdown
+        return f"Sales by {by}, {scope.period}, against {scope.compared}"
 
     def file_name(self, filters: SalesFilter) -> str:
         return f"sales-by-{filters.breakdown}"
@@ -71,6 +83,13 @@ class SalesReport(Report):
             "day": [
                 Column("business_date", "Business day", Kind.DATE, nothing="Total"),
                 Column("day_before", "Compared with", Kind.DATE, nothing=""),
+            ],
+            "week": SPAN,
+            "month": SPAN,
+            "hour": [
+                Column("day_name", "Weekday", nothing="Total"),
+                Column("clock", "From", nothing=""),
+                Column("days", "Days", Kind.COUNT),
             ],
             "store": [Column("name", "Store", link=self.store_url, nothing="Total")],
             "category": [Column("label", "Category", nothing="Total")],
@@ -89,8 +108,10 @@ class SalesReport(Report):
             Column("units_before", f"Units {self.before}", Kind.UNITS),
             Column("units_change", "Units change (%)", Kind.CHANGE),
         ]
-        if breakdown in ("day", "store"):
+        if breakdown in ("day", "week", "month", "store"):
             columns.append(Column("lines", "Receipt lines", Kind.COUNT))
+        if breakdown == "hour":
+            columns.append(Column("average", f"Revenue a day ({self.currency})", Kind.MONEY))
         return columns
 
     def store_url(self, row: Row) -> str:
@@ -98,8 +119,12 @@ class SalesReport(Report):
         return self.url_with(store=row["store_id"], by="day")
 
     def charts(self, breakdown: str, rows: list[Row]) -> list[Chart]:
+        if breakdown == "hour":
+            return []
         if breakdown == "day":
             return [self.days(rows, *measure) for measure in MEASURES]
+        if breakdown in ("week", "month"):
+            return [self.spans(breakdown, rows, *measure) for measure in MEASURES]
         return [self.bars(breakdown, rows)]
 
     def days(self, rows: list[Row], key: str, label: str, kind: Kind) -> Chart:
@@ -119,6 +144,30 @@ class SalesReport(Report):
                     hints=[_short(row["day_before"]) for row in rows],
                 ),
             ],
+        )
+
+    def spans(self, by: str, rows: list[Row], key: str, label: str, kind: Kind) -> Chart:
+        return Chart(
+            id=f"chart-{key}",
+            title=f"{label} by {by}",
+            kind="columns",
+            unit=self.currency if kind is Kind.MONEY else label,
+            labels=[_month(row) if by == "month" else _short(row["first_day"]) for row in rows],
+            series=[
+                Series(label, [row[key] for row in rows]),
+                Series(self.series_before, [row[f"{key}_before"] for row in rows], role="before"),
+            ],
+        )
+
+    def heat(self, rows: list[Row]) -> Heatmap:
+        """The average of each hour; its rows are hours, so that it fits a phone."""
+        hours = [rows[hour::24] for hour in range(24)]
+        return Heatmap(
+            title="Average revenue by hour of the week, each store's own time",
+            unit=f"{self.currency} a day",
+            columns=WEEKDAYS,
+            labels=[row["clock"] for row in rows[:24]],
+            values=[[row["average"] for row in days] for days in hours],
         )
 
     def bars(self, breakdown: str, rows: list[Row]) -> Chart:
@@ -177,6 +226,10 @@ def _is_late(last: Row) -> str:
 
 def _product_url(row: Row) -> str:
     return reverse("reports:product", args=[row["product_id"]]) if row["product_id"] else ""
+
+
+def _month(row: Row) -> str:
+    return f"{row['first_day']:%b %Y}"
 
 
 def _short(day: date) -> str:

@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "monitoring",
             "reports:sales",
             "reports.sales",
-            "Revenue and units by business day, store, category and product.",
+            "Revenue and units by day, week, month and hour, store, category and product.",
         ),
         Page(
             "Transactions",

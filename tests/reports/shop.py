@@ -18,6 +18,8 @@ from shelfops.tenancy.models import Customer
 from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast
 
+AGGREGATES = ("daily_sales", "daily_store_sales", "daily_category_sales", "receipts")
+
 # The last day that is over everywhere.
 YESTERDAY = (datetime.now(UTC) - timedelta(hours=36)).date()
 
@@ -105,7 +107,7 @@ class Shop:
         days = [sale.at for sale in self.sales]
         window = [min(days) - timedelta(days=2), max(days) + timedelta(days=2)]
         with owner_cursor() as cursor:
-            for name in ("daily_sales", "daily_store_sales", "daily_category_sales"):
+            for name in AGGREGATES:
                 cursor.execute(
                     f"CALL refresh_continuous_aggregate('timeseries.{name}', %s, %s)", window
                 )

@@ -36,6 +36,9 @@ def chunks_of(text: str) -> set[str]:
 
 STATEMENTS = {
     "day": (sales.BY_DAY, {}),
+    "week": (sales.BY_WEEK, {}),
+    "month": (sales.BY_MONTH, {}),
+    "hour": (sales.BY_HOUR, {}),
     "store": (sales.BY_STORE, {}),
     "category": (sales.ALL_BY_CATEGORY, {"moved": []}),
     "category in some stores": (sales.SOME_BY_CATEGORY, {}),
@@ -68,7 +71,7 @@ def test_it_reads_no_transactions_that_an_aggregate_holds(cast, name):
     assert " on transactions" not in text
 
 
-@pytest.mark.parametrize("name", ["day", "store", "category"])
+@pytest.mark.parametrize("name", ["day", "hour", "store", "category"])
 def test_it_reads_no_chunk_between_the_days_of_this_and_last_year(cast, name):
     statement, more = STATEMENTS[name]
     near, far = WEEK, WEEK.year_before

@@ -13,6 +13,7 @@ from tests.cast import Cast
 from tests.reports.shop import YESTERDAY, Shop, file_rows, sheet_rows, text
 
 URL = reverse("reports:sales")
+BREAKDOWNS = ["day", "week", "month", "hour", "store", "category", "product"]
 
 
 def ago(days: int) -> date:
@@ -84,7 +85,7 @@ def test_it_compares_with_the_same_weekdays_last_year(cast, client_of, two_years
     assert total["Revenue last year (USD)"] == expected
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_breakdowns_agree_on_last_year(cast, client_of, two_years, by):
     *rows, total = report(client_of, cast.admin, period="28", by=by, compare="year")
     for label in ("Revenue (USD)", "Revenue last year (USD)", "Units", "Units last year"):
@@ -122,7 +123,7 @@ def test_it_shows_the_change_in_percent(cast, client_of, shop):
     assert days[0]["Revenue change (%)"] == ""
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_breakdowns_agree_with_the_total(cast, client_of, season, by):
     *rows, total = report(client_of, cast.admin, period="28", by=by)
     for label in ("Revenue (USD)", "Revenue before (USD)", "Units", "Units before"):
@@ -253,7 +254,7 @@ def test_it_leaves_out_today_which_is_not_over(cast, client_of, shop):
     assert total["Revenue (USD)"] == "1.00"
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_it_shows_a_manager_the_assigned_stores_only(cast, client_of, season, by):
     own = money(season.total("amount", ago(27), ago(0), store=cast.store))
     assert report(client_of, cast.manager, period="28", by=by)[-1]["Revenue (USD)"] == own
@@ -263,7 +264,7 @@ def test_it_shows_a_manager_the_assigned_stores_only(cast, client_of, season, by
     assert str(cast.unassigned_store.pk) not in page
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_it_shows_nothing_to_a_manager_without_a_store(cast, client_of, season, by):
     with tenant(cast.customer):
         StoreAssignment.objects.filter(user=cast.manager).delete()
@@ -274,7 +275,7 @@ def test_it_shows_nothing_to_a_manager_without_a_store(cast, client_of, season, 
 
 
 def test_it_limits_the_figures_to_the_chosen_store(cast, client_of, season):
-    for by in ("day", "store", "category", "product"):
+    for by in BREAKDOWNS:
         total = report(client_of, cast.admin, period="28", by=by, store=cast.store.pk)[-1]
         expected = season.total("amount", ago(27), ago(0), store=cast.store)
         assert total["Revenue (USD)"] == money(expected)
@@ -326,7 +327,7 @@ def test_it_says_what_to_do_when_there_are_no_sales(cast, client_of):
     assert "No sales were received yet" in text(get(client_of, cast.admin))
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_file_holds_what_the_page_shows(cast, client_of, season, by):
     client = client_of(cast.admin)
     page = client.get(URL, {"by": by, "period": "28"})
@@ -339,7 +340,7 @@ def test_its_file_holds_what_the_page_shows(cast, client_of, season, by):
         assert f"{Decimal(row['Revenue (USD)']):,.2f}" in shown
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_workbook_holds_what_the_file_holds(cast, client_of, season, by):
     rows = report(client_of, cast.admin, period="28", by=by)
     sheet = sheet_rows(get(client_of, cast.admin, period="28", by=by, format="xlsx"))
@@ -379,7 +380,7 @@ def test_it_has_the_figures_of_the_chart_in_the_table(cast, client_of, season):
     assert units["series"][1]["values"] == [float(row["units_before"]) for row in rows]
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_number_of_queries_is_constant(cast, client_of, season, by):
     def queries() -> int:
         client = client_of(cast.admin)
