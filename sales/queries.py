@@ -63,16 +63,30 @@ def _both(columns: str, source: str, where: str = IN_STORES, time: str = "day") 
 
 
 # From the aggregate by store and day.
-SALES = f"sales AS ({_both('store_id, revenue, quantity_sold, lines', 'daily_store_sales')})"
+SALES = f"sales AS ({_both('store_id, revenue, quantity_sold', 'daily_store_sales')})"
+# The same with baskets: the distinct receipts of a store and business day, returns among them.
+# A receipt that crosses a quarter of an hour, or midnight in UTC, has several rows.
+BASKET_SALES = f"""
+receipt_rows AS ({_both("store_id, receipt", "receipts", time="quarter")}),
+sales AS (
+    SELECT is_before, n, store_id, revenue, quantity_sold, lines, 0 AS baskets
+    FROM ({_both("store_id, revenue, quantity_sold, lines", "daily_store_sales")}) AS days
+    UNION ALL
+    SELECT is_before, n, store_id, 0, 0, 0, count(*)
+    FROM (SELECT DISTINCT is_before, n, store_id, receipt FROM receipt_rows) AS receipts
+    GROUP BY is_before, n, store_id
+)
+"""
 SUMS = """
 coalesce(sum(revenue) FILTER (WHERE NOT is_before), 0) AS revenue,
 coalesce(sum(revenue) FILTER (WHERE is_before), 0) AS revenue_before,
 coalesce(sum(quantity_sold) FILTER (WHERE NOT is_before), 0) AS units,
 coalesce(sum(quantity_sold) FILTER (WHERE is_before), 0) AS units_before
 """
-LINE_SUMS = """
+BASKET_SUMS = """
 coalesce(sum(lines) FILTER (WHERE NOT is_before), 0) AS lines,
-coalesce(sum(lines) FILTER (WHERE is_before), 0) AS lines_before
+coalesce(sum(baskets) FILTER (WHERE NOT is_before), 0) AS baskets,
+coalesce(sum(baskets) FILTER (WHERE is_before), 0) AS baskets_before
 """
 # In percent; there is none to a period that sold nothing.
 CHANGES = """
@@ -81,15 +95,24 @@ round(100 * (revenue - revenue_before) / CASE WHEN revenue_before > 0 THEN reven
 round(100 * (units - units_before) / CASE WHEN units_before > 0 THEN units_before END, 1)
     AS units_change
 """
+BASKETS = """
+lines, baskets, baskets_before,
+round(100 * (baskets - baskets_before) / nullif(baskets_before, 0), 1) AS baskets_change,
+round(revenue / nullif(baskets, 0), 2) AS basket,
+round(revenue_before / nullif(baskets_before, 0), 2) AS basket_before,
+round(100 * (revenue / nullif(baskets, 0) - revenue_before / nullif(baskets_before, 0))
+      / CASE WHEN revenue_before > 0 THEN revenue_before / nullif(baskets_before, 0) END, 1)
+    AS basket_change
+"""
 
 # Each day of the period beside the day as far into what it is compared with. Days without sales are
 # rows, too.
 BY_DAY = f"""
-WITH {SALES}
+WITH {BASKET_SALES}
 SELECT %(start)s::date + n AS business_date, %(before_start)s::date + n AS day_before,
-       is_total, revenue, revenue_before, units, units_before, lines, lines_before, {CHANGES}
+       is_total, revenue, revenue_before, units, units_before, {CHANGES}, {BASKETS}
 FROM (
-    SELECT n, grouping(n) = 1 AS is_total, {SUMS}, {LINE_SUMS}
+    SELECT n, grouping(n) = 1 AS is_total, {SUMS}, {BASKET_SUMS}
     FROM generate_series(0, %(days)s - 1) AS n LEFT JOIN sales USING (n)
     GROUP BY GROUPING SETS ((n), ())
 ) AS totals
@@ -100,13 +123,13 @@ ORDER BY is_total, n
 def _by_span(unit: str) -> str:
     """Each week or month, clipped to the period, beside the same number of days compared with."""
     return f"""
-    WITH {SALES}
+    WITH {BASKET_SALES}
     SELECT CASE WHEN NOT is_total THEN first_day END AS first_day,
            CASE WHEN NOT is_total THEN last_day END AS last_day, days, is_total,
-           revenue, revenue_before, units, units_before, lines, lines_before, {CHANGES}
+           revenue, revenue_before, units, units_before, {CHANGES}, {BASKETS}
     FROM (
         SELECT span, grouping(span) = 1 AS is_total, min(day) AS first_day, max(day) AS last_day,
-               count(DISTINCT day) AS days, {SUMS}, {LINE_SUMS}
+               count(DISTINCT day) AS days, {SUMS}, {BASKET_SUMS}
         FROM (
             SELECT n, %(start)s::date + n AS day,
                    date_trunc('{unit}', (%(start)s::date + n)::timestamp) AS span
@@ -156,11 +179,11 @@ ORDER BY is_total, weekday, hour
 
 # A store that is open but sold nothing is a row, too.
 BY_STORE = f"""
-WITH {SALES}
+WITH {BASKET_SALES}
 SELECT store_id, name, is_total, revenue, revenue_before, units, units_before,
-       lines, lines_before, {CHANGES}
+       {CHANGES}, {BASKETS}
 FROM (
-    SELECT store_id, name, grouping(store_id) = 1 AS is_total, {SUMS}, {LINE_SUMS}
+    SELECT store_id, name, grouping(store_id) = 1 AS is_total, {SUMS}, {BASKET_SUMS}
     FROM stores LEFT JOIN sales USING (store_id)
     WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
     GROUP BY GROUPING SETS ((store_id, name), ())

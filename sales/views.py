@@ -22,7 +22,17 @@ SPAN = [
     Column("days", "Days", Kind.COUNT),
 ]
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MEASURES = (("revenue", "Revenue", Kind.MONEY), ("units", "Units", Kind.UNITS))
+Measure = tuple[str, str, Kind]
+MEASURES: tuple[Measure, ...] = (
+    ("revenue", "Revenue", Kind.MONEY),
+    ("units", "Units", Kind.UNITS),
+)
+BASKETS: tuple[Measure, ...] = (
+    ("baskets", "Baskets", Kind.COUNT),
+    ("basket", "Average basket", Kind.MONEY),
+)
+# A basket holds many products: it is counted by store and time only.
+WITH_BASKETS = ("day", "week", "month", "store")
 
 
 class SalesReport(Report):
@@ -48,8 +58,9 @@ class SalesReport(Report):
             "table": Table(self.caption(filters, scope), self.columns(filters), rows, total),
             "charts": [chart.data() for chart in self.charts(filters.breakdown, rows)],
             "heat": self.heat(rows) if filters.breakdown == "hour" else None,
-            "figures": [self.figure(total, *measure) for measure in MEASURES],
+            "figures": [self.figure(total, *measure) for measure in self.cards(filters.breakdown)],
             "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in MEASURES),
+            "has_baskets": filters.breakdown in WITH_BASKETS,
             "breakdowns": self.links("by", filters.BY, filters.breakdown),
             "presets": self.presets(filters, period),
         }
@@ -108,8 +119,16 @@ class SalesReport(Report):
             Column("units_before", f"Units {self.before}", Kind.UNITS),
             Column("units_change", "Units change (%)", Kind.CHANGE),
         ]
-        if breakdown in ("day", "week", "month", "store"):
-            columns.append(Column("lines", "Receipt lines", Kind.COUNT))
+        if breakdown in WITH_BASKETS:
+            columns += [
+                Column("baskets", "Baskets", Kind.COUNT),
+                Column("baskets_before", f"Baskets {self.before}", Kind.COUNT),
+                Column("basket", f"Average basket ({self.currency})", Kind.MONEY),
+                Column(
+                    "basket_before", f"Average basket {self.before} ({self.currency})", Kind.MONEY
+                ),
+                Column("lines", "Receipt lines", Kind.COUNT),
+            ]
         if breakdown == "hour":
             columns.append(Column("average", f"Revenue a day ({self.currency})", Kind.MONEY))
         return columns
@@ -185,13 +204,16 @@ class SalesReport(Report):
             ],
         )
 
+    def cards(self, breakdown: str) -> tuple[Measure, ...]:
+        return MEASURES + BASKETS if breakdown in WITH_BASKETS else MEASURES
+
     def figure(self, total: Row, key: str, label: str, kind: Kind) -> dict[str, Any]:
         change = total[f"{key}_change"]
         return {
             "label": label,
             "is_money": kind is Kind.MONEY,
-            "value": show(kind, total[key]),
-            "before": f"{show(kind, total[f'{key}_before'])} {self.before}",
+            "value": _shown(kind, total[key]),
+            "before": f"{_shown(kind, total[f'{key}_before'])} {self.before}",
             "change": None if change is None else show(Kind.CHANGE, change),
             "rises": change is not None and change >= 0,
         }
@@ -226,6 +248,10 @@ def _is_late(last: Row) -> str:
 
 def _product_url(row: Row) -> str:
     return reverse("reports:product", args=[row["product_id"]]) if row["product_id"] else ""
+
+
+def _shown(kind: Kind, value: Any) -> str:
+    return "–" if value is None else show(kind, value)
 
 
 def _month(row: Row) -> str:

@@ -32,6 +32,7 @@ class Sale:
     at: datetime
     units: Decimal
     amount: Decimal
+    receipt: str
 
 
 @dataclass
@@ -48,19 +49,22 @@ class Shop:
         units: object,
         amount: object,
         clock: str = "12:00",
+        receipt: str = "",
     ) -> Sale:
-        """A line sold when the store's clock showed `clock` on `day`."""
+        """A line sold when the store's clock showed `clock` on `day`; a receipt of its own."""
         local = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(store.time_zone))
         at = local.astimezone(UTC)
-        sale = Sale(store, product, day, at, Decimal(str(units)), Decimal(str(amount)))
+        line = next(self.numbers)
+        receipt = receipt or f"R{line}"
+        sale = Sale(store, product, day, at, Decimal(str(units)), Decimal(str(amount)), receipt)
         with tenant(self.customer), connection.cursor() as cursor:
             cursor.execute(
                 """
                 INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt,
                                           line, quantity, unit_price, total_amount)
-                VALUES (%s, %s, %s, %s, %s, 1, %s, 1, %s)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, 1, %s)
                 """,
-                [store.pk, product.pk, at, day, f"R{next(self.numbers)}", units, amount],
+                [store.pk, product.pk, at, day, receipt, line, units, amount],
             )
         self.sales.append(sale)
         return sale
@@ -122,6 +126,17 @@ class Shop:
                 and all(getattr(sale, name) == value for name, value in only.items())
             ),
             Decimal(0),
+        )
+
+    def baskets(self, start: date, end: date, **only: object) -> int:
+        """Distinct receipts of each store and day, of the given store."""
+        return len(
+            {
+                (sale.store.pk, sale.day, sale.receipt)
+                for sale in self.sales
+                if start <= sale.day <= end
+                and all(getattr(sale, name) == value for name, value in only.items())
+            }
         )
 
 
