@@ -16,32 +16,58 @@ Stores = list[UUID] | None
 
 @dataclass(frozen=True)
 class SalesScope:
-    """Which sales are asked for, and the period as long that they are compared with."""
+    """Which sales are asked for, and the period as long that they are compared with.
+
+    What is empty does not narrow.
+    """
 
     period: Period
     compared: Period
     stores: Stores
+    department: str = ""
+    category: str = ""
+    product: UUID | None = None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it is of some products only."""
+        return bool(self.department or self.category or self.product)
 
     def params(self) -> dict[str, object]:
-        return {**self.period.params_against(self.compared), "stores": self.stores}
+        return {
+            **self.period.params_against(self.compared),
+            "stores": self.stores,
+            "all_products": not self.is_narrowed,
+            "department": self.department,
+            "category": self.category,
+            "product": self.product,
+        }
 
+
+# Conditions that do not narrow are constants to the planner, which drops them.
+IN_STORES = "(%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))"
 
 RECENT = timedelta(weeks=13)
 
 # A day is full when it is over in every store. Reads the aggregate by store and day, and of it
 # the chunks after `since` only.
-LAST_DAY = """
+LAST_DAY = f"""
 WITH today AS (
     SELECT coalesce(min((now() AT TIME ZONE time_zone)::date), current_date) AS day FROM stores
-    WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
+    WHERE {IN_STORES}
 )
 SELECT (SELECT day FROM today) - 1 AS last_full_day, max(business_date) AS last_day_with_sales
 FROM daily_store_sales
-WHERE day >= %(since)s AND business_date < (SELECT day FROM today)
-  AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+WHERE day >= %(since)s AND business_date < (SELECT day FROM today) AND {IN_STORES}
 """
 
-IN_STORES = "(%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))"
+IN_SCOPE = f"""
+{IN_STORES} AND (%(all_products)s OR product_id IN (
+    SELECT product_id FROM products
+    WHERE (%(department)s = '' OR department = %(department)s)
+      AND (%(category)s = '' OR category = %(category)s)
+      AND (%(product)s::uuid IS NULL OR product_id = %(product)s::uuid)))
+"""
 
 
 def _both(columns: str, source: str, where: str = IN_STORES, time: str = "day") -> str:
@@ -77,6 +103,13 @@ sales AS (
     GROUP BY is_before, n, store_id
 )
 """
+# Of some products, at whose grain there are no baskets: a basket holds many.
+NARROWED_SALES = f"""
+sales AS (
+    SELECT is_before, n, store_id, revenue, quantity_sold, lines, 0 AS baskets
+    FROM ({_both("store_id, revenue, quantity_sold, lines", "daily_sales", IN_SCOPE)}) AS days
+)
+"""
 SUMS = """
 coalesce(sum(revenue) FILTER (WHERE NOT is_before), 0) AS revenue,
 coalesce(sum(revenue) FILTER (WHERE is_before), 0) AS revenue_before,
@@ -105,10 +138,9 @@ round(100 * (revenue / nullif(baskets, 0) - revenue_before / nullif(baskets_befo
     AS basket_change
 """
 
-# Each day of the period beside the day as far into what it is compared with. Days without sales are
-# rows, too.
-BY_DAY = f"""
-WITH {BASKET_SALES}
+# The next four are put after BASKET_SALES or NARROWED_SALES. Each day of the period beside the day
+# as far into what it is compared with. Days without sales are rows, too.
+DAYS = f"""
 SELECT %(start)s::date + n AS business_date, %(before_start)s::date + n AS day_before,
        is_total, revenue, revenue_before, units, units_before, {CHANGES}, {BASKETS}
 FROM (
@@ -123,7 +155,6 @@ ORDER BY is_total, n
 def _by_span(unit: str) -> str:
     """Each week or month, clipped to the period, beside the same number of days compared with."""
     return f"""
-    WITH {BASKET_SALES}
     SELECT CASE WHEN NOT is_total THEN first_day END AS first_day,
            CASE WHEN NOT is_total THEN last_day END AS last_day, days, is_total,
            revenue, revenue_before, units, units_before, {CHANGES}, {BASKETS}
@@ -142,8 +173,8 @@ def _by_span(unit: str) -> str:
     """
 
 
-BY_WEEK = _by_span("week")
-BY_MONTH = _by_span("month")
+WEEKS = _by_span("week")
+MONTHS = _by_span("month")
 
 # What a store's clock showed, on the weekday of the business day. Every hour of the week is a
 # row, with how many such weekdays the period has; there is no average without one.
@@ -178,14 +209,13 @@ ORDER BY is_total, weekday, hour
 """
 
 # A store that is open but sold nothing is a row, too.
-BY_STORE = f"""
-WITH {BASKET_SALES}
+STORES = f"""
 SELECT store_id, name, is_total, revenue, revenue_before, units, units_before,
        {CHANGES}, {BASKETS}
 FROM (
     SELECT store_id, name, grouping(store_id) = 1 AS is_total, {SUMS}, {BASKET_SUMS}
     FROM stores LEFT JOIN sales USING (store_id)
-    WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
+    WHERE {IN_STORES}
     GROUP BY GROUPING SETS ((store_id, name), ())
     HAVING bool_or(is_active) OR count(n) > 0 OR grouping(store_id) = 1
 ) AS totals
@@ -214,31 +244,43 @@ def last_business_day(stores: Stores) -> date:
 
 def by_day(scope: SalesScope) -> list[Row]:
     """Each day of the period, and last their total."""
-    return rows(BY_DAY, scope.params())
+    return _of_stores(DAYS, scope)
 
 
 def by_week(scope: SalesScope) -> list[Row]:
     """Each week from Monday on, clipped to the period, and last their total."""
-    return rows(BY_WEEK, scope.params())
+    return _of_stores(WEEKS, scope)
 
 
 def by_month(scope: SalesScope) -> list[Row]:
     """Each month, clipped to the period, and last their total."""
-    return rows(BY_MONTH, scope.params())
+    return _of_stores(MONTHS, scope)
 
 
 def by_hour(scope: SalesScope) -> list[Row]:
-    """Each hour of the week (weekday 1 is Monday), the store's time, and last their total."""
+    """Each hour of the week (weekday 1 is Monday), the store's time, and last their total.
+
+    Of all products: raises ValueError where the scope is narrowed.
+    """
+    if scope.is_narrowed:
+        raise ValueError("Hours are known of all products together only.")
     return rows(BY_HOUR, scope.params())
 
 
 def by_store(scope: SalesScope) -> list[Row]:
     """Each store, the best first, and last their total."""
-    return rows(BY_STORE, scope.params())
+    return _of_stores(STORES, scope)
 
 
-# Only these two questions are at the grain of products, and read `daily_sales`.
-PRODUCT_SALES = f"product_sales AS ({_both('product_id, revenue, quantity_sold', 'daily_sales')})"
+def _of_stores(statement: str, scope: SalesScope) -> list[Row]:
+    sales = NARROWED_SALES if scope.is_narrowed else BASKET_SALES
+    return rows(f"WITH {sales} {statement}", scope.params())
+
+
+# Only these questions are at the grain of products, and read `daily_sales`.
+PRODUCT_SALES = f"""
+product_sales AS ({_both("product_id, revenue, quantity_sold", "daily_sales", IN_SCOPE)})
+"""
 
 # Of all stores the aggregate by category holds the answer, but for the products that were moved
 # to another category since: what they sold is taken from the first and given to the other.
@@ -261,40 +303,56 @@ category_sales AS (
     SELECT is_before, category, revenue, quantity_sold FROM moved
 )
 """
-SOME_CATEGORY_SALES = f"""
-{PRODUCT_SALES},
-category_sales AS (
-    SELECT is_before, category, revenue, quantity_sold
-    FROM product_sales JOIN products USING (product_id)
-)
-"""
-BY_CATEGORY = f"""
-SELECT CASE WHEN NOT is_total THEN coalesce(nullif(category, ''), 'No category') END AS label,
-       is_total, revenue, revenue_before, units, units_before, {CHANGES}
-FROM (
-    SELECT category, grouping(category) = 1 AS is_total, {SUMS}
-    FROM category_sales
-    GROUP BY GROUPING SETS ((category), ())
-) AS totals
-ORDER BY is_total, revenue DESC, category
-"""
-ALL_BY_CATEGORY = f"WITH {ALL_CATEGORY_SALES} {BY_CATEGORY}"
-SOME_BY_CATEGORY = f"WITH {SOME_CATEGORY_SALES} {BY_CATEGORY}"
 
-BEST_PRODUCTS = """
+
+def _by_group(group: str) -> str:
+    """Each department or category of {group}_sales, `name` as the catalogue has it."""
+    return f"""
+    SELECT CASE WHEN NOT is_total THEN coalesce(nullif({group}, ''), 'No {group}') END AS label,
+           {group} AS name, is_total, revenue, revenue_before, units, units_before, {CHANGES}
+    FROM (
+        SELECT {group}, grouping({group}) = 1 AS is_total, {SUMS}
+        FROM {group}_sales
+        GROUP BY GROUPING SETS (({group}), ())
+    ) AS totals
+    ORDER BY is_total, revenue DESC, {group}
+    """
+
+
+def _group_sales(group: str) -> str:
+    """Added up by product before they are joined with the catalogue, which is large."""
+    return f"""
+    {PRODUCT_SALES},
+    sums AS (
+        SELECT is_before, product_id, sum(revenue) AS revenue, sum(quantity_sold) AS quantity_sold
+        FROM product_sales
+        GROUP BY is_before, product_id
+    ),
+    {group}_sales AS (
+        SELECT is_before, {group}, revenue, quantity_sold FROM sums JOIN products USING (product_id)
+    )
+    """
+
+
+ALL_BY_CATEGORY = f"WITH {ALL_CATEGORY_SALES} {_by_group('category')}"
+SOME_BY_CATEGORY = f"WITH {_group_sales('category')} {_by_group('category')}"
+BY_DEPARTMENT = f"WITH {_group_sales('department')} {_by_group('department')}"
+
+BEST_PRODUCTS = f"""
 SELECT product_id
 FROM daily_sales
 WHERE day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
-  AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+  AND {IN_SCOPE}
 GROUP BY product_id
 ORDER BY sum(revenue) DESC, product_id
 LIMIT %(top)s
 """
 
 # What is compared with is read for the best products only, by the aggregate's index on the product
-# and the columnstore's bloom filter. All others are the stores' total less the best.
-BY_PRODUCT = f"""
-WITH {SALES}, {PRODUCT_SALES},
+# and the columnstore's bloom filter. All others are the total less the best. Put after SALES or
+# NARROWED_SALES.
+PRODUCTS = f"""
+{PRODUCT_SALES},
 best AS (
     SELECT product_id, {SUMS}
     FROM product_sales WHERE product_id = ANY (%(best)s::uuid[])
@@ -320,9 +378,14 @@ ORDER BY part, revenue DESC, name
 """
 
 
+def by_department(scope: SalesScope) -> list[Row]:
+    """Each department, the best first, and last their total."""
+    return rows(BY_DEPARTMENT, scope.params())
+
+
 def by_category(scope: SalesScope) -> list[Row]:
     """Each category, the best first, and last their total."""
-    if scope.stores is not None:
+    if scope.stores is not None or scope.is_narrowed:
         return rows(SOME_BY_CATEGORY, scope.params())
     moved = [found["product_id"] for found in rows(MOVED_PRODUCTS, {})]
     return rows(ALL_BY_CATEGORY, {**scope.params(), "moved": moved})
@@ -332,4 +395,5 @@ def by_product(scope: SalesScope, top: int) -> list[Row]:
     """The `top` products by revenue, all others as one row, and last the total."""
     params = scope.params()
     best = [found["product_id"] for found in rows(BEST_PRODUCTS, {**params, "top": top})]
-    return rows(BY_PRODUCT, {**params, "best": best})
+    sales = NARROWED_SALES if scope.is_narrowed else SALES
+    return rows(f"WITH {sales}, {PRODUCTS}", {**params, "best": best})

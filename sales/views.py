@@ -44,10 +44,9 @@ class SalesReport(Report):
     filter_class = SalesFilter
 
     def build(self, filters: SalesFilter) -> dict[str, Any]:
-        stores = filters.stores
-        last = queries.last_days(stores)
+        last = queries.last_days(filters.stores)
         period = filters.chosen_period(last["last_day_with_sales"] or last["last_full_day"])
-        scope = queries.SalesScope(period, filters.compared(period), stores)
+        scope = filters.scope(period)
         self.before = "last year" if filters.compares_years else "before"
         *rows, total = self.rows(filters, scope)
         return {
@@ -55,13 +54,16 @@ class SalesReport(Report):
             "compared": scope.compared,
             "last": last,
             "late": _is_late(last),
-            "table": Table(self.caption(filters, scope), self.columns(filters), rows, total),
+            "table": Table(self.caption(filters, scope), self.columns(filters, scope), rows, total),
             "charts": [chart.data() for chart in self.charts(filters.breakdown, rows)],
             "heat": self.heat(rows) if filters.breakdown == "hour" else None,
-            "figures": [self.figure(total, *measure) for measure in self.cards(filters.breakdown)],
+            "figures": [
+                self.figure(total, *measure) for measure in self.cards(filters.breakdown, scope)
+            ],
             "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in MEASURES),
-            "has_baskets": filters.breakdown in WITH_BASKETS,
-            "breakdowns": self.links("by", filters.BY, filters.breakdown),
+            "has_baskets": has_baskets(filters.breakdown, scope),
+            "breakdowns": self.links("by", filters.breakdowns, filters.breakdown),
+            "narrowed": self.narrowed(filters),
             "presets": self.presets(filters, period),
         }
 
@@ -74,6 +76,7 @@ class SalesReport(Report):
             "month": queries.by_month,
             "hour": queries.by_hour,
             "store": queries.by_store,
+            "department": queries.by_department,
             "category": queries.by_category,
         }
         return by[filters.breakdown](scope)
@@ -85,9 +88,9 @@ class SalesReport(Report):
     def file_name(self, filters: SalesFilter) -> str:
         return f"sales-by-{filters.breakdown}"
 
-    def columns(self, filters: SalesFilter) -> list[Column]:
+    def columns(self, filters: SalesFilter, scope: SalesScope) -> list[Column]:
         """What the rows are of, then the figures."""
-        return [*self.names()[filters.breakdown], *self.figures(filters.breakdown)]
+        return [*self.names()[filters.breakdown], *self.figures(filters.breakdown, scope)]
 
     def names(self) -> dict[str, list[Column]]:
         return {
@@ -103,14 +106,17 @@ class SalesReport(Report):
                 Column("days", "Days", Kind.COUNT),
             ],
             "store": [Column("name", "Store", link=self.store_url, nothing="Total")],
-            "category": [Column("label", "Category", nothing="Total")],
+            "department": [
+                Column("label", "Department", link=self.department_url, nothing="Total")
+            ],
+            "category": [Column("label", "Category", link=self.category_url, nothing="Total")],
             "product": [
-                Column("name", "Product", link=_product_url, nothing="Total"),
-                Column("sku", "SKU", nothing=""),
+                Column("name", "Product", link=self.product_url, nothing="Total"),
+                Column("sku", "SKU", link=_product_page, nothing=""),
             ],
         }
 
-    def figures(self, breakdown: str) -> list[Column]:
+    def figures(self, breakdown: str, scope: SalesScope) -> list[Column]:
         columns = [
             Column("revenue", f"Revenue ({self.currency})", Kind.MONEY),
             Column("revenue_before", f"Revenue {self.before} ({self.currency})", Kind.MONEY),
@@ -119,7 +125,7 @@ class SalesReport(Report):
             Column("units_before", f"Units {self.before}", Kind.UNITS),
             Column("units_change", "Units change (%)", Kind.CHANGE),
         ]
-        if breakdown in WITH_BASKETS:
+        if has_baskets(breakdown, scope):
             columns += [
                 Column("baskets", "Baskets", Kind.COUNT),
                 Column("baskets_before", f"Baskets {self.before}", Kind.COUNT),
@@ -133,9 +139,30 @@ class SalesReport(Report):
             columns.append(Column("average", f"Revenue a day ({self.currency})", Kind.MONEY))
         return columns
 
+    # A click leads from the store to its categories, to their products, to their days.
     def store_url(self, row: Row) -> str:
-        """The store's days."""
-        return self.url_with(store=row["store_id"], by="day")
+        return self.url_with(store=row["store_id"], by="category")
+
+    def department_url(self, row: Row) -> str:
+        return self.url_with(department=row["name"], by="category") if row["name"] else ""
+
+    def category_url(self, row: Row) -> str:
+        return self.url_with(category=row["name"], by="product") if row["name"] else ""
+
+    def product_url(self, row: Row) -> str:
+        return self.url_with(product=row["product_id"], by="day") if row["product_id"] else ""
+
+    def narrowed(self, filters: SalesFilter) -> list[dict[str, str]]:
+        """What the figures are narrowed to, each with the way out of it."""
+        values = filters.form.cleaned_data
+        return [
+            {
+                "label": f"{filters.form.fields[name].label}: {values[name]}",
+                "url": self.url_with(**{name: None}),
+            }
+            for name in filters.NARROWING
+            if values[name]
+        ]
 
     def charts(self, breakdown: str, rows: list[Row]) -> list[Chart]:
         if breakdown == "hour":
@@ -204,8 +231,8 @@ class SalesReport(Report):
             ],
         )
 
-    def cards(self, breakdown: str) -> tuple[Measure, ...]:
-        return MEASURES + BASKETS if breakdown in WITH_BASKETS else MEASURES
+    def cards(self, breakdown: str, scope: SalesScope) -> tuple[Measure, ...]:
+        return MEASURES + BASKETS if has_baskets(breakdown, scope) else MEASURES
 
     def figure(self, total: Row, key: str, label: str, kind: Kind) -> dict[str, Any]:
         change = total[f"{key}_change"]
@@ -246,7 +273,11 @@ def _is_late(last: Row) -> str:
     return long_date(day) if day and day < last["last_full_day"] else ""
 
 
-def _product_url(row: Row) -> str:
+def has_baskets(breakdown: str, scope: SalesScope) -> bool:
+    return breakdown in WITH_BASKETS and not scope.is_narrowed
+
+
+def _product_page(row: Row) -> str:
     return reverse("reports:product", args=[row["product_id"]]) if row["product_id"] else ""
 
 

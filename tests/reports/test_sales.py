@@ -13,7 +13,7 @@ from tests.cast import Cast
 from tests.reports.shop import YESTERDAY, Shop, file_rows, sheet_rows, text
 
 URL = reverse("reports:sales")
-BREAKDOWNS = ["day", "week", "month", "hour", "store", "category", "product"]
+BREAKDOWNS = ["day", "week", "month", "hour", "store", "department", "category", "product"]
 
 
 def ago(days: int) -> date:
@@ -308,6 +308,11 @@ def test_it_refuses_a_store_that_the_user_may_not_see(cast, client_of, season, w
         ("period", {"period": "x"}),
         ("by", {"by": "weather"}),
         ("compare", {"compare": "never"}),
+        ("by", {"by": "hour", "category": "Dairy"}),
+        ("category", {"category": "Weather"}),
+        ("department", {"department": "\x00"}),
+        ("product", {"product": "not-a-uuid"}),
+        ("product", {"product": "00000000-0000-0000-0000-000000000000"}),
         ("top", {"top": "-1"}),
         ("store", {"store": "not-a-uuid"}),
         ("store", {"store": "00000000-0000-0000-0000-000000000000"}),
