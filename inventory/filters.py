@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from inventory.models import Store
-from inventory.queries import StockScope, departments
+from inventory.queries import StockScope, departments, matching_products
 from shelfops.reports.filters import StoreFilter, names
 
 
@@ -38,13 +38,14 @@ class StockFilter(StoreFilter):
         form.fields["category"].choices = names(category for _, category in pairs)
         return form
 
-    @property
+    @cached_property
     def scope(self) -> StockScope:
         values = self.form.cleaned_data
-        return StockScope(
-            stores=self.stores,
+        stores = self.stores
+        products = matching_products(
+            stores,
             department=values["department"],
             category=values["category"],
             search=values["q"].strip(),
-            below=bool(values["below"]),
         )
+        return StockScope(stores, products, below=bool(values["below"]))
