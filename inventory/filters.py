@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from inventory.models import Store
-from inventory.queries import StockScope, departments, matching_products
+from inventory.queries import StockScope, departments
 from shelfops.reports.filters import StoreFilter, names
 
 
@@ -38,14 +38,13 @@ class StockFilter(StoreFilter):
         form.fields["category"].choices = names(category for _, category in pairs)
         return form
 
-    @cached_property
+    @property
     def scope(self) -> StockScope:
         values = self.form.cleaned_data
-        stores = self.stores
-        products = matching_products(
-            stores,
+        return StockScope(
+            stores=self.stores,
             department=values["department"],
             category=values["category"],
             search=values["q"].strip(),
+            below=bool(values["below"]),
         )
-        return StockScope(stores, products, below=bool(values["below"]))

@@ -18,16 +18,24 @@ LONGEST_BETWEEN_COUNTS = timedelta(days=35)
 
 @dataclass(frozen=True)
 class StockScope:
-    """Which stock is asked for; None and False do not narrow it."""
+    """Which stock is asked for; what is empty does not narrow it."""
 
     stores: Stores
-    products: list[UUID] | None = None
+    department: str = ""
+    category: str = ""
+    search: str = ""
     below: bool = False
+    product: UUID | None = None
 
     def params(self) -> dict[str, Any]:
+        escaped = self.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return {
             "stores": self.stores,
-            "products": self.products,
+            "product": self.product,
+            "department": self.department,
+            "category": self.category,
+            "search": f"%{escaped}%",
+            "any_product": not (self.department or self.category or self.search),
             "any_level": not self.below,
         }
 
@@ -38,9 +46,27 @@ reorder_points r
 WHERE r.store_id = s.store_id AND r.product_id = s.product_id
   AND r.effective_from <= now() AND (r.effective_to IS NULL OR r.effective_to > now())
 """
+# The products asked for, of those in stock: looked up by their keys, so that the search does not
+# read the names of a whole catalogue, and read once.
+WANTED = """
+wanted AS MATERIALIZED (
+    SELECT in_stock.product_id
+    FROM (SELECT DISTINCT product_id FROM current_stock
+          WHERE NOT %(any_product)s
+            AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))) AS in_stock
+    CROSS JOIN LATERAL (
+        SELECT sku, name, department, category FROM products
+        WHERE product_id = in_stock.product_id OFFSET 0
+    ) AS product
+    WHERE (%(department)s = '' OR department = %(department)s)
+      AND (%(category)s = '' OR category = %(category)s)
+      AND (name ILIKE %(search)s OR sku ILIKE %(search)s)
+)
+"""
 IN_SCOPE = f"""
 (%(stores)s::uuid[] IS NULL OR s.store_id = ANY (%(stores)s::uuid[]))
-AND (%(products)s::uuid[] IS NULL OR s.product_id = ANY (%(products)s::uuid[]))
+AND (%(product)s::uuid IS NULL OR s.product_id = %(product)s::uuid)
+AND (%(any_product)s OR s.product_id IN (SELECT product_id FROM wanted))
 AND (%(any_level)s OR EXISTS (
     SELECT FROM {IN_FORCE} AND s.quantity_available <= r.reorder_point))
 """
@@ -49,12 +75,13 @@ AND (%(any_level)s OR EXISTS (
 # with names and reorder points, by their keys. The velocity reads 28 days of `daily_sales`
 # (chunks excluded by `day`), counting days without sales as 0.
 STOCK = f"""
-WITH velocity AS MATERIALIZED (
+WITH {WANTED},
+velocity AS MATERIALIZED (
     SELECT store_id, product_id, sum(quantity_sold) / %(days)s AS velocity
     FROM daily_sales
     WHERE day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-      AND (%(products)s::uuid[] IS NULL OR product_id = ANY (%(products)s::uuid[]))
+      AND (%(product)s::uuid IS NULL OR product_id = %(product)s::uuid)
     GROUP BY store_id, product_id
     HAVING sum(quantity_sold) > 0
 ),
@@ -81,6 +108,7 @@ ORDER BY s.cover NULLS LAST, s.velocity DESC NULLS LAST, s.product_id, s.store_i
 
 # At most one reorder point is in force, so the join adds no rows.
 STOCK_COUNTS = f"""
+WITH {WANTED}
 SELECT count(*) AS rows,
        count(*) FILTER (WHERE quantity_available <= 0) AS empty,
        count(*) FILTER (WHERE quantity_available <= f.reorder_point) AS below
@@ -89,22 +117,6 @@ LEFT JOIN reorder_points f
        ON f.store_id = s.store_id AND f.product_id = s.product_id
       AND f.effective_from <= now() AND (f.effective_to IS NULL OR f.effective_to > now())
 WHERE {IN_SCOPE}
-"""
-
-# Few products of a catalogue are in stock. ILIKE is dear, and OFFSET 0 keeps it from the others.
-MATCHING = """
-SELECT product_id
-FROM (
-    SELECT product_id, name, sku
-    FROM products JOIN (
-        SELECT DISTINCT product_id FROM current_stock
-        WHERE %(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[])
-    ) AS stocked USING (product_id)
-    WHERE (%(department)s = '' OR department = %(department)s)
-      AND (%(category)s = '' OR category = %(category)s)
-    OFFSET 0
-) AS candidates
-WHERE name ILIKE %(search)s OR sku ILIKE %(search)s
 """
 
 DEPARTMENTS = """
@@ -146,20 +158,6 @@ FROM (SELECT %(start)s::date + n AS day FROM generate_series(0, %(days)s - 1) AS
 LEFT JOIN sold ON sold.business_date = d.day
 ORDER BY d.day
 """
-
-
-def matching_products(
-    stores: Stores, *, department: str, category: str, search: str
-) -> list[UUID] | None:
-    """The products in stock that match; None where nothing is asked for.
-
-    Found once for the statements of a page: `search` is a part of name or SKU.
-    """
-    if not (department or category or search):
-        return None
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    params = {"department": department, "category": category, "search": f"%{escaped}%"}
-    return [found["product_id"] for found in rows(MATCHING, {**params, "stores": stores})]
 
 
 def stock(scope: StockScope, period: Period, *, limit: int, offset: int = 0) -> list[Row]:

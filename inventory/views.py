@@ -99,7 +99,7 @@ class ProductReport(Report):
         last_day = last_business_day(filters.stores)
         period = filters.chosen_period(last_day)
         history = queries.product_history(self.product.pk, filters.stores, period)
-        scope = StockScope(filters.stores, [self.product.pk])
+        scope = StockScope(stores=filters.stores, product=self.product.pk)
         velocity_period = Period.ending(last_day, VELOCITY_DAYS)
         stock = queries.stock(scope, velocity_period, limit=STORES_OF_PRODUCT)
         return {

@@ -107,11 +107,17 @@ class Migration(migrations.Migration):
         ),
         tenant_view("transactions", TRANSACTIONS_VIEW, "SELECT, INSERT"),
         continuous_aggregate(
-            "daily_sales", DAILY_SALES, order_by="day, store_id, product_id, business_date"
+            "daily_sales",
+            DAILY_SALES,
+            order_by="day, store_id, product_id, business_date",
+            index="customer_id, product_id, day DESC",
         ),
         tenant_view("daily_sales", DAILY_SALES_VIEW),
         continuous_aggregate(
-            "daily_store_sales", DAILY_STORE_SALES, order_by="day, store_id, business_date"
+            "daily_store_sales",
+            DAILY_STORE_SALES,
+            order_by="day, store_id, business_date",
+            index="customer_id, day DESC",
         ),
         tenant_view("daily_store_sales", DAILY_STORE_SALES_VIEW),
         RunSQL(FORECASTS, "DROP TABLE IF EXISTS timeseries.forecasts;"),

@@ -94,7 +94,10 @@ class Migration(migrations.Migration):
         RunSQL(FIRST_CATEGORIES, DROP_FIRST_CATEGORIES),
         tenant_view("first_categories", FIRST_CATEGORIES_VIEW),
         continuous_aggregate(
-            "daily_category_sales", DAILY_CATEGORY_SALES, order_by="day, category, business_date"
+            "daily_category_sales",
+            DAILY_CATEGORY_SALES,
+            order_by="day, category, business_date",
+            index="customer_id, day DESC",
         ),
         tenant_view("daily_category_sales", DAILY_CATEGORY_SALES_VIEW),
     ]

@@ -41,7 +41,10 @@ class Migration(migrations.Migration):
 
     operations = [
         continuous_aggregate(
-            "receipts", RECEIPTS, order_by="quarter, store_id, business_date, receipt"
+            "receipts",
+            RECEIPTS,
+            order_by="quarter, store_id, business_date, receipt",
+            index="customer_id, quarter DESC",
         ),
         tenant_view("receipts", RECEIPTS_VIEW),
         RunSQL(REQUEST_REFRESH, RunSQL.noop),

@@ -58,7 +58,7 @@ def check_database(
 
 def reach(alias: str) -> None:
     """Connect past the pool, which would keep the reason of a failure to itself for 30 s."""
-    psycopg.connect(**connections[alias].get_connection_params()).close()  # type: ignore[attr-defined]
+    psycopg.connect(**connections[alias].get_connection_params()).close()
 
 
 def engine_errors(alias: str) -> list[CheckMessage]:

@@ -36,9 +36,14 @@ def hypertable(
 
 
 def continuous_aggregate(
-    name: str, query: str, *, order_by: str, compress_after: str = "45 days"
+    name: str, query: str, *, order_by: str, index: str, compress_after: str = "32 days"
 ) -> RunSQL:
     """An empty real-time aggregate, refreshed hourly from a month back to an hour ago.
+
+    It has the one `index` that its questions want; TimescaleDB would make one for each column
+    it groups by, which takes a third of the time of a refresh. Its chunks are weeks, not
+    TimescaleDB's ten weeks, and go to the columnstore as soon as the hourly refresh is past
+    them: a question for 28 or 90 days then reads little else, and most of it compressed.
 
     The refresh window ends well inside the retention of the rows below: one that reached past
     it would delete history from the aggregate. Older windows are refreshed on request.
@@ -46,8 +51,11 @@ def continuous_aggregate(
     return RunSQL(
         f"""
         CREATE MATERIALIZED VIEW IF NOT EXISTS timeseries.{name}
-        WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
+        WITH (timescaledb.continuous, timescaledb.materialized_only = false,
+              timescaledb.create_group_indexes = false,
+              timescaledb.chunk_interval = '7 days') AS
         {query} WITH NO DATA;
+        CREATE INDEX IF NOT EXISTS idx_{name} ON timeseries.{name} ({index});
         ALTER MATERIALIZED VIEW timeseries.{name} SET (
             timescaledb.enable_columnstore = true,
             timescaledb.segmentby = 'customer_id',

@@ -85,11 +85,3 @@ def test_it_reads_no_chunk_between_the_days_of_this_and_last_year(cast, name):
     both = plan(cast, statement, {**sales.SalesScope(near, far, None).params(), **more})
     year = Period(near.start - timedelta(days=357), near.end)
     assert len(chunks_of(both)) < len(chunks_of(plan(cast, statement, params(year, more)))) / 2
-
-
-def test_it_searches_only_what_is_in_stock(cast: Cast) -> None:
-    """The text is compared above the join, not while the catalogue is read."""
-    search = {"stores": None, "department": "", "category": "", "search": "%milk%"}
-    compared, *below = plan(cast, stock.MATCHING, search).splitlines()[:2]
-    assert compared.startswith("Subquery Scan on candidates")
-    assert "~~*" in below[0]

@@ -30,7 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         refuse_occupied(port)
-        for name in (signal.SIGINT, signal.SIGTERM):  # one clean way to stop, whoever asks
+        # One clean way to stop, whoever asks: Ctrl-C, kill, or the terminal that is closed.
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.default_int_handler)
         try:
             with serving(settings.BASE_DIR, settings.DATABASE_URLS):
