@@ -1,6 +1,5 @@
 """Filters of the stock report."""
 
-from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.db.models import QuerySet
 
 from inventory.models import Store
 from inventory.queries import StockScope, departments
-from shelfops.reports.filters import StoreFilter
+from shelfops.reports.filters import StoreFilter, names
 
 
 class StockFilter(StoreFilter):
@@ -35,8 +34,8 @@ class StockFilter(StoreFilter):
         """The choices are what the catalogue holds, read once for both."""
         form = super().form
         pairs = departments()
-        form.fields["department"].choices = _choices(department for department, _ in pairs)
-        form.fields["category"].choices = _choices(category for _, category in pairs)
+        form.fields["department"].choices = names(department for department, _ in pairs)
+        form.fields["category"].choices = names(category for _, category in pairs)
         return form
 
     @property
@@ -49,7 +48,3 @@ class StockFilter(StoreFilter):
             search=values["q"].strip(),
             below=bool(values["below"]),
         )
-
-
-def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(set(names) - {""})]

@@ -1,19 +1,100 @@
 """Filters of the sales report."""
 
-import django_filters
+from functools import cached_property
+from typing import Any
 
-from shelfops.reports.filters import PeriodFilter
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from inventory.models import Product
+from inventory.queries import departments
+from sales.queries import SalesScope
+from shelfops.reports.filters import PeriodFilter, PeriodForm, names
+from shelfops.reports.period import Period
 
 TOP = (20, 50, 100, 500)
 
 
-class SalesFilter(PeriodFilter):
-    BY = (("day", "Day"), ("store", "Store"), ("category", "Category"), ("product", "Product"))
+def all_products(request: HttpRequest | None) -> QuerySet[Product]:
+    return Product.objects.all()
 
+
+class SalesForm(PeriodForm):
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        narrows = any(values.get(name) for name in SalesFilter.NARROWING)
+        if values.get("by") == "hour" and narrows:
+            self.add_error("by", "Hours are known of all products together only.")
+        return values
+
+
+class SalesFilter(PeriodFilter):
+    NARROWING = ("department", "category", "product")
+    COMPARE = (("before", "Period before"), ("year", "Same weekdays last year"))
+    BY = (
+        ("day", "Day"),
+        ("week", "Week"),
+        ("month", "Month"),
+        ("hour", "Hour of the week"),
+        ("store", "Store"),
+        ("department", "Department"),
+        ("category", "Category"),
+        ("product", "Product"),
+    )
+
+    compare = django_filters.ChoiceFilter(
+        label="Compare with", choices=COMPARE, empty_label=None, method="unchanged"
+    )
     by = django_filters.ChoiceFilter(label="Break down by", choices=BY, method="unchanged")
     top = django_filters.ChoiceFilter(
         label="Products", choices=[(str(n), f"Top {n}") for n in TOP], method="unchanged"
     )
+
+    department = django_filters.ChoiceFilter(
+        label="Department", method="unchanged", choices=[], empty_label="All departments"
+    )
+    category = django_filters.ChoiceFilter(
+        label="Category", method="unchanged", choices=[], empty_label="All categories"
+    )
+    product = django_filters.ModelChoiceFilter(
+        label="Product", method="unchanged", queryset=all_products, widget=forms.HiddenInput
+    )
+
+    class Meta(PeriodFilter.Meta):
+        form = SalesForm
+
+    @cached_property
+    def form(self) -> Any:
+        """The choices are what the catalogue holds, read once for both."""
+        form = super().form
+        pairs = departments()
+        form.fields["department"].choices = names(department for department, _ in pairs)
+        form.fields["category"].choices = names(category for _, category in pairs)
+        return form
+
+    def scope(self, period: Period) -> SalesScope:
+        values = self.form.cleaned_data
+        product: Product | None = values["product"]
+        return SalesScope(
+            period,
+            period.year_before if self.compares_years else period.before,
+            self.stores,
+            department=values["department"],
+            category=values["category"],
+            product=product.pk if product else None,
+        )
+
+    @property
+    def breakdowns(self) -> list[tuple[str, str]]:
+        """What the figures can be broken down by."""
+        narrows = any(self.form.cleaned_data[name] for name in self.NARROWING)
+        return [(by, label) for by, label in self.BY if by != "hour" or not narrows]
+
+    @property
+    def compares_years(self) -> bool:
+        return bool(self.form.cleaned_data["compare"] == "year")
 
     @property
     def breakdown(self) -> str:

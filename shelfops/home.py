@@ -57,7 +57,7 @@ def revenue(user: User, customer: Customer) -> dict[str, Any]:
     """Revenue of the last 7 business days that have sales, against the 7 before."""
     stores = store_ids(user)
     week = Period.ending(last_business_day(stores), 7)
-    params = {"stores": stores, **week.params()}
+    params = {"stores": stores, **week.params_against(week.before)}
     found = row(TWO_WEEKS, params)
     return {
         "label": f"Revenue, 7 days to {week.end:%-d %b}",

@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "monitoring",
             "reports:sales",
             "reports.sales",
-            "Revenue and units by business day, store, category and product.",
+            "Revenue, units and baskets by time, store, department, category and product.",
         ),
         Page(
             "Transactions",

@@ -1,12 +1,13 @@
-"""A report's table as a CSV file."""
+"""A report's table as a file: CSV or XLSX."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
 from django.http import StreamingHttpResponse
 
+from shelfops.reports import workbook
 from shelfops.reports.table import Column, Kind, Table, plain
 
 # Excel takes a file without it for the machine's old code page.
@@ -21,9 +22,11 @@ class Echo:
         return text
 
 
-def response(table: Table, name: str) -> StreamingHttpResponse:
-    content = StreamingHttpResponse(lines(table), content_type="text/csv; charset=utf-8")
-    content["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+def response(table: Table, name: str, kind: str) -> StreamingHttpResponse:
+    """The file; `kind` is one of KINDS."""
+    write, content_type = KINDS[kind]
+    content = StreamingHttpResponse(write(table), content_type=content_type)
+    content["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     content["Cache-Control"] = "no-store"
     return content
 
@@ -32,19 +35,14 @@ def lines(table: Table) -> Iterator[str]:
     """The file in pieces of some hundred lines: head, rows, total."""
     writer = csv.writer(Echo())
     piece = [BYTE_ORDER_MARK, writer.writerow([column.label for column in table.columns])]
-    for record in records(table):
-        piece.append(writer.writerow(record))
+    for row in table.records():
+        piece.append(
+            writer.writerow(value(column, row.get(column.key)) for column in table.columns)
+        )
         if len(piece) >= BATCH:
             yield "".join(piece)
             piece = []
     yield "".join(piece)
-
-
-def records(table: Table) -> Iterator[list[object]]:
-    for row in table.rows:
-        yield [value(column, row.get(column.key)) for column in table.columns]
-    if table.total:
-        yield [value(column, table.total.get(column.key)) for column in table.columns]
 
 
 def value(column: Column, value: Any) -> object:
@@ -61,3 +59,12 @@ def value(column: Column, value: Any) -> object:
 def safe(text: str) -> str:
     """Text that a spreadsheet will not take for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+KINDS: dict[str, tuple[Callable[[Table], Iterator[Any]], str]] = {
+    "csv": (lines, "text/csv; charset=utf-8"),
+    "xlsx": (
+        workbook.pieces,
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+}

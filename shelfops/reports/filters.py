@@ -3,7 +3,7 @@
 The filtered queryset is the stores that a report covers; a report adds the filters of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,11 @@ def visible_stores(request: HttpRequest | None) -> QuerySet[Store]:
     if request is None:
         return Store.objects.none()
     return Store.objects.visible_to(request.user)  # type: ignore[arg-type]
+
+
+def names(found: Iterable[str]) -> list[tuple[str, str]]:
+    """Choices of a field, in order, without what has no name."""
+    return [(name, name) for name in sorted(set(found) - {""})]
 
 
 class PeriodForm(forms.Form):

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 MAX_DAYS = 366
 PRESETS = (7, 28, 90)
 DEFAULT_DAYS = 28
+SAME_WEEKDAYS = timedelta(days=364)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Period:
         return Period.ending(self.start - timedelta(days=1), self.days)
 
     @property
+    def year_before(self) -> "Period":
+        """The same weekdays a year before, 52 weeks earlier."""
+        return Period(self.start - SAME_WEEKDAYS, self.end - SAME_WEEKDAYS)
+
+    @property
     def since(self) -> datetime:
         """Start of the first UTC day that the business days can touch.
 
@@ -48,16 +54,19 @@ class Period:
         return _midnight(self.end + timedelta(days=2))
 
     def params(self) -> dict[str, object]:
-        """Parameters of a query that compares the period with the one before."""
+        """Parameters of a query over the period."""
         return {
             "start": self.start,
             "end": self.end,
             "days": self.days,
-            "before_start": self.before.start,
-            "before_since": self.before.since,
             "since": self.since,
             "until": self.until,
         }
+
+    def params_against(self, compared: "Period") -> dict[str, object]:
+        """Parameters of a query that compares the period with another as long."""
+        before = {f"before_{name}": value for name, value in compared.params().items()}
+        return {**self.params(), **before}
 
 
 def long_date(day: date) -> str:

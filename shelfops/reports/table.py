@@ -1,4 +1,4 @@
-"""A table of a report: the page and the CSV file are made of the same columns and rows."""
+"""A table of a report: the page and the files are made of the same columns and rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -70,6 +70,12 @@ class Table:
     def body(self) -> Iterator[list[Cell]]:
         for row in self.rows:
             yield [column.cell(row) for column in self.columns]
+
+    def records(self) -> Iterator[Row]:
+        """What a file holds: the rows, and last their total."""
+        yield from self.rows
+        if self.total:
+            yield self.total
 
     def foot(self) -> list[Cell]:
         return [column.cell(self.total) for column in self.columns] if self.total else []

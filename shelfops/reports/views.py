@@ -19,7 +19,7 @@ class Report(View):
     """A report in the shell of the admin; the URL holds its filters.
 
     A report names its permission, filters and template, and builds its content. The content has
-    a `table` and whatever else the template shows. `?format=csv` is the table as a file.
+    a `table` and whatever else the template shows. `?format=csv`, or xlsx, is the table as a file.
     """
 
     title: str
@@ -36,11 +36,12 @@ class Report(View):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         filters = self.filter_class(request.GET, request=request)
-        wants_file = request.GET.get("format") == "csv"
+        kind = request.GET.get("format", "")
+        wants_file = kind in export.KINDS
         if not filters.is_valid():
             return self.page(filters, {}, status=400 if wants_file else 200)
         if wants_file:
-            return export.response(self.table(filters), self.file_name(filters))
+            return export.response(self.table(filters), self.file_name(filters), kind)
         return self.page(filters, self.build(filters))
 
     def build(self, filters: Any) -> dict[str, Any]:
@@ -77,7 +78,7 @@ class Report(View):
             "filters": filters,
             "form": filters.form,
             "currency": self.currency,
-            "file_url": self.url_with(format="csv"),
+            "files": {kind.upper(): self.url_with(format=kind) for kind in export.KINDS},
             **content,
         }
         return render(self.request, self.template_name, context, status=status)

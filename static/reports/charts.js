@@ -70,7 +70,7 @@
         legend: {
           display: chart.series.length > 1,
           align: "end",
-          labels: { color: colours.text, boxWidth: 16, boxHeight: lying ? 8 : 1 },
+          labels: { color: colours.text, boxWidth: 16, boxHeight: type(chart.kind) === "bar" ? 8 : 1 },
         },
         tooltip: {
           callbacks: {

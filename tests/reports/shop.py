@@ -1,6 +1,7 @@
 """A small shop whose every sale and count a test knows."""
 
 import csv
+import io
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -9,12 +10,15 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.http import HttpResponse
+from openpyxl import load_workbook
 
 from inventory.models import CurrentStock, Product, ReorderPoint, Store
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast
+
+AGGREGATES = ("daily_sales", "daily_store_sales", "daily_category_sales", "receipts")
 
 # The last day that is over everywhere.
 YESTERDAY = (datetime.now(UTC) - timedelta(hours=36)).date()
@@ -28,6 +32,7 @@ class Sale:
     at: datetime
     units: Decimal
     amount: Decimal
+    receipt: str
 
 
 @dataclass
@@ -44,19 +49,22 @@ class Shop:
         units: object,
         amount: object,
         clock: str = "12:00",
+        receipt: str = "",
     ) -> Sale:
-        """A line sold when the store's clock showed `clock` on `day`."""
+        """A line sold when the store's clock showed `clock` on `day`; a receipt of its own."""
         local = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(store.time_zone))
         at = local.astimezone(UTC)
-        sale = Sale(store, product, day, at, Decimal(str(units)), Decimal(str(amount)))
+        line = next(self.numbers)
+        receipt = receipt or f"R{line}"
+        sale = Sale(store, product, day, at, Decimal(str(units)), Decimal(str(amount)), receipt)
         with tenant(self.customer), connection.cursor() as cursor:
             cursor.execute(
                 """
                 INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt,
                                           line, quantity, unit_price, total_amount)
-                VALUES (%s, %s, %s, %s, %s, 1, %s, 1, %s)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, 1, %s)
                 """,
-                [store.pk, product.pk, at, day, f"R{next(self.numbers)}", units, amount],
+                [store.pk, product.pk, at, day, receipt, line, units, amount],
             )
         self.sales.append(sale)
         return sale
@@ -103,7 +111,7 @@ class Shop:
         days = [sale.at for sale in self.sales]
         window = [min(days) - timedelta(days=2), max(days) + timedelta(days=2)]
         with owner_cursor() as cursor:
-            for name in ("daily_sales", "daily_store_sales", "daily_category_sales"):
+            for name in AGGREGATES:
                 cursor.execute(
                     f"CALL refresh_continuous_aggregate('timeseries.{name}', %s, %s)", window
                 )
@@ -120,6 +128,17 @@ class Shop:
             Decimal(0),
         )
 
+    def baskets(self, start: date, end: date, **only: object) -> int:
+        """Distinct receipts of each store and day, of the given store."""
+        return len(
+            {
+                (sale.store.pk, sale.day, sale.receipt)
+                for sale in self.sales
+                if start <= sale.day <= end
+                and all(getattr(sale, name) == value for name, value in only.items())
+            }
+        )
+
 
 def shop_of(cast: Cast) -> Shop:
     return Shop(cast.customer)
@@ -133,3 +152,12 @@ def text(response: HttpResponse) -> str:
 def file_rows(response: HttpResponse) -> list[dict[str, str]]:
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(text(response).splitlines()))
+
+
+def sheet_rows(response: HttpResponse) -> list[dict[str, object]]:
+    """The rows of an XLSX file as another library reads them."""
+    assert response["Content-Type"].endswith("spreadsheetml.sheet")
+    assert response["Content-Disposition"].endswith('.xlsx"')
+    sheet = load_workbook(io.BytesIO(response.getvalue())).active
+    head, *rows = sheet.iter_rows(values_only=True)
+    return [dict(zip(head, row, strict=True)) for row in rows]

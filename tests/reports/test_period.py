@@ -15,6 +15,12 @@ def test_it_compares_a_day_with_the_day_before() -> None:
     )
 
 
+def test_it_compares_with_the_same_weekdays_last_year() -> None:
+    period = Period(date(2028, 2, 28), date(2028, 3, 5))
+    assert period.year_before == Period(date(2027, 3, 1), date(2027, 3, 7))
+    assert period.year_before.start.weekday() == period.start.weekday()
+
+
 def test_it_ends_on_the_day_that_is_asked_for() -> None:
     assert Period.ending(date(2026, 3, 7), 7) == Period(date(2026, 3, 1), date(2026, 3, 7))
 

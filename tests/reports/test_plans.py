@@ -34,19 +34,29 @@ def chunks_of(text: str) -> set[str]:
     return set(re.findall(r"_hyper_\d+_\d+_chunk", text))
 
 
+DAIRY = {"all_products": False, "category": "Dairy"}
 STATEMENTS = {
-    "day": (sales.BY_DAY, {}),
-    "store": (sales.BY_STORE, {}),
+    "day": (f"WITH {sales.BASKET_SALES} {sales.DAYS}", {}),
+    "week": (f"WITH {sales.BASKET_SALES} {sales.WEEKS}", {}),
+    "month": (f"WITH {sales.BASKET_SALES} {sales.MONTHS}", {}),
+    "day of a category": (f"WITH {sales.NARROWED_SALES} {sales.DAYS}", DAIRY),
+    "hour": (sales.BY_HOUR, {}),
+    "store": (f"WITH {sales.BASKET_SALES} {sales.STORES}", {}),
+    "department": (sales.BY_DEPARTMENT, {}),
     "category": (sales.ALL_BY_CATEGORY, {"moved": []}),
     "category in some stores": (sales.SOME_BY_CATEGORY, {}),
     "best products": (sales.BEST_PRODUCTS, {"top": 50}),
-    "product": (sales.BY_PRODUCT, {"best": []}),
+    "product": (f"WITH {sales.SALES}, {sales.PRODUCTS}", {"best": []}),
+    "product of a category": (
+        f"WITH {sales.NARROWED_SALES}, {sales.PRODUCTS}",
+        {"best": [], **DAIRY},
+    ),
     "stock": (stock.STOCK, {**stock.StockScope(None).params(), "limit": 50, "offset": 0}),
 }
 
 
 def params(period: Period, more: dict[str, object]) -> dict[str, object]:
-    return {**period.params(), "stores": None, **more}
+    return {**sales.SalesScope(period, period.before, None).params(), **more}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -66,3 +76,12 @@ def test_it_reads_no_transactions_that_an_aggregate_holds(cast, name):
     text = plan(cast, statement, params(past, more))
     assert chunks_of(text)
     assert " on transactions" not in text
+
+
+@pytest.mark.parametrize("name", ["day", "hour", "store", "category"])
+def test_it_reads_no_chunk_between_the_days_of_this_and_last_year(cast, name):
+    statement, more = STATEMENTS[name]
+    near, far = WEEK, WEEK.year_before
+    both = plan(cast, statement, {**sales.SalesScope(near, far, None).params(), **more})
+    year = Period(near.start - timedelta(days=357), near.end)
+    assert len(chunks_of(both)) < len(chunks_of(plan(cast, statement, params(year, more)))) / 2

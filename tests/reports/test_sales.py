@@ -1,5 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import pytest
 from django.db import connection
@@ -7,11 +7,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from inventory.models import StoreAssignment
+from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop, file_rows, text
+from tests.reports.shop import YESTERDAY, Shop, file_rows, sheet_rows, text
 
 URL = reverse("reports:sales")
+BREAKDOWNS = ["day", "week", "month", "hour", "store", "department", "category", "product"]
 
 
 def ago(days: int) -> date:
@@ -60,6 +62,57 @@ def test_it_adds_up_each_business_day(cast, client_of, season):
     assert Decimal(total["Units"]) == season.total("units", ago(27), ago(0))
 
 
+@pytest.fixture
+def two_years(cast: Cast, season: Shop) -> Shop:
+    """The season, and last year's sales of the same weekdays and of the days beside them."""
+    for back in range(362, 395):
+        season.sell(cast.store, cast.product, ago(back), 1, 7 * back)
+    season.refresh()
+    return season
+
+
+def test_it_compares_with_the_same_weekdays_last_year(cast, client_of, two_years):
+    *days, total = report(client_of, cast.admin, period="28", compare="year")
+    for row in days:
+        day = date.fromisoformat(row["Business day"])
+        year_before = date.fromisoformat(row["Compared with"])
+        assert (day - year_before).days == 364
+        assert day.weekday() == year_before.weekday()
+        assert row["Revenue (USD)"] == money(two_years.total("amount", day, day))
+        expected = money(two_years.total("amount", year_before, year_before))
+        assert row["Revenue last year (USD)"] == expected
+    expected = money(two_years.total("amount", ago(391), ago(364)))
+    assert total["Revenue last year (USD)"] == expected
+
+
+@pytest.mark.parametrize("by", BREAKDOWNS)
+def test_its_breakdowns_agree_on_last_year(cast, client_of, two_years, by):
+    *rows, total = report(client_of, cast.admin, period="28", by=by, compare="year")
+    for label in ("Revenue (USD)", "Revenue last year (USD)", "Units", "Units last year"):
+        assert sum(Decimal(row[label]) for row in rows) == Decimal(total[label])
+    expected = money(two_years.total("amount", ago(391), ago(364)))
+    assert total["Revenue last year (USD)"] == expected
+
+
+def test_it_counts_days_of_both_periods_in_both(cast, client_of, two_years):
+    """366 days and the same weekdays last year have two days in common."""
+    query = {"start": ago(365), "end": ago(0), "compare": "year"}
+    *rows, total = report(client_of, cast.admin, **query)
+    assert len(rows) == 366
+    assert total["Revenue (USD)"] == money(two_years.total("amount", ago(365), ago(0)))
+    expected = money(two_years.total("amount", ago(729), ago(364)))
+    assert total["Revenue last year (USD)"] == expected
+
+
+def test_it_says_what_it_compares_with(cast, client_of, two_years):
+    response = get(client_of, cast.admin, period="7", compare="year")
+    assert f"against {Period(ago(370), ago(364))}" in text(response)
+    assert [series["label"] for series in response.context["charts"][0]["series"]] == [
+        "Revenue",
+        "Last year",
+    ]
+
+
 def test_it_shows_the_change_in_percent(cast, client_of, shop):
     shop.sell(cast.store, cast.product, ago(0), 3, "150.00")
     shop.sell(cast.store, cast.product, ago(7), 4, "120.00")
@@ -70,7 +123,7 @@ def test_it_shows_the_change_in_percent(cast, client_of, shop):
     assert days[0]["Revenue change (%)"] == ""
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_breakdowns_agree_with_the_total(cast, client_of, season, by):
     *rows, total = report(client_of, cast.admin, period="28", by=by)
     for label in ("Revenue (USD)", "Revenue before (USD)", "Units", "Units before"):
@@ -201,7 +254,7 @@ def test_it_leaves_out_today_which_is_not_over(cast, client_of, shop):
     assert total["Revenue (USD)"] == "1.00"
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_it_shows_a_manager_the_assigned_stores_only(cast, client_of, season, by):
     own = money(season.total("amount", ago(27), ago(0), store=cast.store))
     assert report(client_of, cast.manager, period="28", by=by)[-1]["Revenue (USD)"] == own
@@ -211,7 +264,7 @@ def test_it_shows_a_manager_the_assigned_stores_only(cast, client_of, season, by
     assert str(cast.unassigned_store.pk) not in page
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_it_shows_nothing_to_a_manager_without_a_store(cast, client_of, season, by):
     with tenant(cast.customer):
         StoreAssignment.objects.filter(user=cast.manager).delete()
@@ -222,7 +275,7 @@ def test_it_shows_nothing_to_a_manager_without_a_store(cast, client_of, season, 
 
 
 def test_it_limits_the_figures_to_the_chosen_store(cast, client_of, season):
-    for by in ("day", "store", "category", "product"):
+    for by in BREAKDOWNS:
         total = report(client_of, cast.admin, period="28", by=by, store=cast.store.pk)[-1]
         expected = season.total("amount", ago(27), ago(0), store=cast.store)
         assert total["Revenue (USD)"] == money(expected)
@@ -254,6 +307,12 @@ def test_it_refuses_a_store_that_the_user_may_not_see(cast, client_of, season, w
         ("period", {"period": "1000000"}),
         ("period", {"period": "x"}),
         ("by", {"by": "weather"}),
+        ("compare", {"compare": "never"}),
+        ("by", {"by": "hour", "category": "Dairy"}),
+        ("category", {"category": "Weather"}),
+        ("department", {"department": "\x00"}),
+        ("product", {"product": "not-a-uuid"}),
+        ("product", {"product": "00000000-0000-0000-0000-000000000000"}),
         ("top", {"top": "-1"}),
         ("store", {"store": "not-a-uuid"}),
         ("store", {"store": "00000000-0000-0000-0000-000000000000"}),
@@ -273,7 +332,7 @@ def test_it_says_what_to_do_when_there_are_no_sales(cast, client_of):
     assert "No sales were received yet" in text(get(client_of, cast.admin))
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_file_holds_what_the_page_shows(cast, client_of, season, by):
     client = client_of(cast.admin)
     page = client.get(URL, {"by": by, "period": "28"})
@@ -284,6 +343,33 @@ def test_its_file_holds_what_the_page_shows(cast, client_of, season, by):
     shown = text(page)
     for row in written:
         assert f"{Decimal(row['Revenue (USD)']):,.2f}" in shown
+
+
+@pytest.mark.parametrize("by", BREAKDOWNS)
+def test_its_workbook_holds_what_the_file_holds(cast, client_of, season, by):
+    rows = report(client_of, cast.admin, period="28", by=by)
+    sheet = sheet_rows(get(client_of, cast.admin, period="28", by=by, format="xlsx"))
+    assert len(sheet) == len(rows)
+    for cells, row in zip(sheet, rows, strict=True):
+        assert list(cells) == list(row)
+        assert [_as_in_csv(value) for value in cells.values()] == [
+            _number(text) for text in row.values()
+        ]
+
+
+def _as_in_csv(value: object) -> object:
+    if isinstance(value, datetime):
+        return str(value.date())
+    if isinstance(value, int | float):
+        return Decimal(str(value))
+    return value or ""
+
+
+def _number(text: str) -> object:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text.removeprefix("'")
 
 
 def test_it_neutralises_formulas_in_the_file(cast, client_of, season):
@@ -299,7 +385,7 @@ def test_it_has_the_figures_of_the_chart_in_the_table(cast, client_of, season):
     assert units["series"][1]["values"] == [float(row["units_before"]) for row in rows]
 
 
-@pytest.mark.parametrize("by", ["day", "store", "category", "product"])
+@pytest.mark.parametrize("by", BREAKDOWNS)
 def test_its_number_of_queries_is_constant(cast, client_of, season, by):
     def queries() -> int:
         client = client_of(cast.admin)

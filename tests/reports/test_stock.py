@@ -10,7 +10,7 @@ from django.urls import reverse
 from inventory.models import StoreAssignment
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop, file_rows, text
+from tests.reports.shop import YESTERDAY, Shop, file_rows, sheet_rows, text
 
 URL = reverse("reports:stock")
 LONG_AGO = datetime.now(UTC) - timedelta(days=200)
@@ -168,6 +168,9 @@ def test_it_pages_and_exports_all(cast, client_of, shop):
     written = [row["SKU"] for row in report(client_of, cast.admin)]
     assert written == first + second
     assert len(set(written)) == 60
+    sheet = sheet_rows(get(client_of, cast.admin, format="xlsx"))
+    assert [row["SKU"] for row in sheet] == written
+    assert [row["On hand"] for row in sheet] == [int(sku[1:]) for sku in written]
 
 
 def test_it_says_what_to_do_when_nothing_was_counted(cast, client_of):
