@@ -205,6 +205,7 @@ INVENTORY_LEVELS = Feed(
                on_hand, allocated, source
         FROM judged
         WHERE problem IS NULL AND NOT present
+        ORDER BY line_number  -- of two counts of one moment the file's first is taken
         ON CONFLICT DO NOTHING
         RETURNING store_id, product_id, timestamp, quantity_on_hand, quantity_allocated, source,
                   NULL::timestamptz AS touched

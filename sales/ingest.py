@@ -90,7 +90,8 @@ judged AS MATERIALIZED (
 )
 """
 
-# The customer is asked for once, not for each row.
+# The customer is asked for once, not for each row. In the file's order, so that of two lines with
+# one key the first counts.
 PLACE = """
 placed AS (
     INSERT INTO transactions (customer_id, store_id, product_id, sold_at, business_date,
@@ -99,6 +100,7 @@ placed AS (
            receipt, line, quantity, unit_price, total_amount
     FROM judged
     WHERE problem IS NULL AND NOT present
+    ORDER BY line_number
     ON CONFLICT DO NOTHING
     RETURNING sold_at AS touched
 )

@@ -61,7 +61,7 @@ def batches(cast: Cast) -> list[ImportBatch]:
 
 def refused(cast: Cast) -> list[tuple[int, str, str]]:
     with tenant(cast.customer):
-        rows = RefusedRow.objects.order_by("line_number")
+        rows = RefusedRow.objects.order_by("batch__started_at", "line_number")
         return list(rows.values_list("line_number", "field", "reason"))
 
 
