@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS products (
 );
 CREATE INDEX IF NOT EXISTS idx_products_created_desc ON products (customer_id, created_at DESC);
 CREATE INDEX IF NOT EXISTS idx_products_name ON products (customer_id, name);
-CREATE INDEX IF NOT EXISTS idx_products_category ON products (customer_id, category);
+CREATE INDEX IF NOT EXISTS idx_products_category ON products (customer_id, department, category);
 """
 
 REORDER_POINTS = """
