@@ -321,8 +321,8 @@ def test_it_cannot_read_chunks_or_what_the_aggregates_keep(app, filled: Cast) ->
     for (name,) in chunks:
         try:
             app.execute(f"SELECT 1 FROM {name} LIMIT 1")
-        except errors.InsufficientPrivilege:
-            continue
+        except (errors.InsufficientPrivilege, errors.InternalError_):
+            continue  # refused; TimescaleDB itself fails on what is left of some dropped chunks
         readable.append(name)
     ours = app.execute(
         """
