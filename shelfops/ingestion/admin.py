@@ -18,6 +18,7 @@ STATUS = {
     ImportBatch.Status.RUNNING.label: "info",
     ImportBatch.Status.DONE.label: "success",
     ImportBatch.Status.FAILED.label: "danger",
+    ImportBatch.Status.UNDONE.label: "warning",
 }
 
 
@@ -42,8 +43,8 @@ class ImportBatchAdmin(ReadOnlyAdmin):
         (None, {"fields": (("source", "kind", "status"), "error")}),
         ("Rows", {"fields": (("read", "inserted", "present", "refused"),)}),
         ("Origin", {"fields": (("imported_by", "started_at", "finished_at"), "source_hash")}),
+        ("Undone", {"fields": (("undone_by", "undone_at"),)}),
     )
-
     readonly_fields = ("read", "inserted", "present", "refused")
 
     @display(description="Rows read")

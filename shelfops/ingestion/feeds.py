@@ -176,11 +176,16 @@ def staging(batch: ImportBatch, feed: Feed) -> Iterator[CursorWrapper]:
     """A transaction of the customer's, with a table to stage in, when its turn has come."""
     with tenant(batch.customer), connection.cursor() as cursor:
         cursor.execute(SETTINGS)
-        turn = f"import {batch.customer_id} {feed.kind}"
-        cursor.execute(TAKE_TURNS, {"alive": f"{ALIVE}{batch.pk}", "turn": turn})
+        take_turn(cursor, batch)
         cursor.execute(feed.staging)
         yield cursor
         cursor.execute("DROP TABLE staged")
+
+
+def take_turn(cursor: CursorWrapper, batch: ImportBatch) -> None:
+    """Wait for the imports of this kind and customer that came before; then they wait for us."""
+    turn = f"import {batch.customer_id} {batch.kind}"
+    cursor.execute(TAKE_TURNS, {"alive": f"{ALIVE}{batch.pk}", "turn": turn})
 
 
 @contextmanager

@@ -12,13 +12,15 @@ class ImportBatch(TenantModel):
     """One import of one file: `rows_read` = inserted + already there + refused.
 
     The counts grow with every block that is committed, so they are right for a batch that
-    failed half-way, too.
+    failed half-way, too. They stay when it is undone. `touched_from` and `touched_until` are
+    the first and last moment of the rows that it inserted into a ledger.
     """
 
     class Status(models.TextChoices):
         RUNNING = "running", "Running"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
+        UNDONE = "undone", "Undone"
 
     batch_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     kind = models.CharField(max_length=32, help_text="What its rows are, such as transactions.")
@@ -34,6 +36,10 @@ class ImportBatch(TenantModel):
     metadata = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
+    touched_from = models.DateTimeField(null=True, blank=True)
+    touched_until = models.DateTimeField(null=True, blank=True)
+    undone_by = models.CharField(max_length=254, blank=True, default="")
+    undone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "import_batches"
@@ -42,6 +48,11 @@ class ImportBatch(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.source}"
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether there is anything to undo."""
+        return self.rows_inserted > 0
 
 
 class RefusedRow(TenantModel):
