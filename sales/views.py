@@ -10,7 +10,7 @@ from sales.filters import SalesFilter
 from sales.queries import SalesScope
 from shelfops.reports.chart import Chart, Series
 from shelfops.reports.heat import Heatmap
-from shelfops.reports.period import PRESETS, Period, long_date
+from shelfops.reports.period import long_date
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Column, Kind, Table, show
 from shelfops.reports.views import Report
@@ -253,17 +253,6 @@ class SalesReport(Report):
         return [
             {"label": label, "url": self.url_with(**{name: value}), "chosen": value == chosen}
             for value, label in choices
-        ]
-
-    def presets(self, filters: SalesFilter, period: Period) -> list[dict[str, Any]]:
-        custom = filters.form.cleaned_data["start"]
-        return [
-            {
-                "label": f"{days} days",
-                "url": self.url_with(period=days, start=None, end=None),
-                "chosen": not custom and period.days == days,
-            }
-            for days in PRESETS
         ]
 
 

@@ -114,6 +114,7 @@ INSTALLED_APPS = [
     "shelfops.timescale",
     "shelfops.tenancy",
     "shelfops.ingestion",
+    "shelfops.saved_views",
     "inventory",
     "sales",
     "alerts",

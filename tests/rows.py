@@ -59,6 +59,13 @@ STATEMENTS = (
     SELECT user_id, %(store)s FROM users WHERE role = 'admin'
     """,
     """
+    SELECT set_config('app.current_user_id', user_id::text, true) FROM users WHERE role = 'admin'
+    """,
+    """
+    INSERT INTO saved_views (page, name, query) VALUES ('reports:stock', 'secret', 'q=secret')
+    ON CONFLICT DO NOTHING
+    """,
+    """
     INSERT INTO django_admin_log (action_time, object_repr, action_flag, change_message, user_id)
     SELECT %(at)s, 'secret name', 1, '', user_id FROM users WHERE role = 'admin'
     """,

@@ -16,9 +16,10 @@ from django.db import connections
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from shelfops.tenancy.context import tenant
+from shelfops.tenancy.context import set_local, tenant
 from shelfops.tenancy.middleware import ACTING_KEY
 from shelfops.tenancy.models import Customer, User
+from shelfops.tenancy.roles import Role
 from tests.cast import Cast
 from tests.conftest import logged_in
 from tests.rows import fill
@@ -48,7 +49,11 @@ class Objects:
             return self.by_model["tenancy", "user"]
         if match := ADMIN_PAGE.fullmatch(page.name):
             return self.by_model[match["app"], match["model"]]
-        model = {"product_id": ("inventory", "product"), "customer_id": ("tenancy", "customer")}
+        model = {
+            "product_id": ("inventory", "product"),
+            "customer_id": ("tenancy", "customer"),
+            "view_id": ("saved_views", "savedview"),
+        }
         return "inventory" if parameter == "app_label" else self.by_model[model[parameter]]
 
 
@@ -72,6 +77,8 @@ def objects_of(customer: Customer, store: object, without: User | None = None) -
     """The customer's objects, of the given store where they belong to one."""
     found: dict[tuple[str, str], object] = {("tenancy", "customer"): customer.pk}
     with tenant(customer):
+        # A saved view is seen by its user alone; `fill` gives one to the admin.
+        set_local("current_user_id", User.objects.get(role=Role.ADMIN).pk)
         for model in apps.get_models():
             fields = {field.name for field in model._meta.fields}
             if "customer" not in fields:

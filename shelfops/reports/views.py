@@ -11,15 +11,18 @@ from django.shortcuts import render
 from django.views import View
 
 from shelfops.reports import export
-from shelfops.reports.filters import StoreFilter
+from shelfops.reports.filters import PeriodFilter, StoreFilter
+from shelfops.reports.period import PRESETS, Period
 from shelfops.reports.table import Table
+from shelfops.saved_views.page import SavedViews
 
 
-class Report(View):
+class Report(SavedViews, View):
     """A report in the shell of the admin; the URL holds its filters.
 
     A report names its permission, filters and template, and builds its content. The content has
     a `table` and whatever else the template shows. `?format=csv`, or xlsx, is the table as a file.
+    Its filters can be saved as views of the user's own.
     """
 
     title: str
@@ -69,6 +72,19 @@ class Report(View):
                 query[name] = str(value)
         return f"?{query.urlencode()}"
 
+    def presets(self, filters: PeriodFilter, period: Period) -> list[dict[str, Any]]:
+        """What reports/period.html offers: periods that end with the last day of sales."""
+        custom = filters.form.cleaned_data["start"]
+        return [
+            {
+                "days": days,
+                "label": f"{days} days",
+                "url": self.url_with(period=days, start=None, end=None),
+                "chosen": not custom and period.days == days,
+            }
+            for days in PRESETS
+        ]
+
     def page(
         self, filters: StoreFilter, content: dict[str, Any], status: int = 200
     ) -> HttpResponse:
@@ -78,6 +94,7 @@ class Report(View):
             "filters": filters,
             "form": filters.form,
             "currency": self.currency,
+            "saved_views": self.saved_views,
             "files": {kind.upper(): self.url_with(format=kind) for kind in export.KINDS},
             **content,
         }

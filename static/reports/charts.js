@@ -131,9 +131,19 @@
     });
   };
 
+  // Days that are still those of a preset are not sent: a saved view then goes with the time.
+  const period = (preset) => {
+    const days = [...preset.form.querySelectorAll("input[type=date]")];
+    preset.form.addEventListener("formdata", ({ formData }) => {
+      const isUnchanged = days.every((day) => day.value === day.defaultValue);
+      (isUnchanged ? days : [preset]).forEach((input) => formData.delete(input.name));
+    });
+  };
+
   addEventListener("DOMContentLoaded", () => {
     Chart.defaults.font.family = "Inter, sans-serif";
     document.querySelectorAll("[data-stores]").forEach(stores);
+    document.querySelectorAll("[data-preset]").forEach(period);
     draw();
     // The theme can change while the page is open, and is set just after it has loaded.
     let wasDark = dark();

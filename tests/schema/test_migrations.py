@@ -13,7 +13,7 @@ from django.db.migrations.operations.base import Operation
 from tests.cast import make_cast
 from tests.rows import days_ago, fill
 
-OWN = ("tenancy", "timescale", "ingestion", "inventory", "sales", "alerts")
+OWN = ("tenancy", "timescale", "ingestion", "inventory", "sales", "alerts", "saved_views")
 
 
 def catalog() -> list[tuple]:

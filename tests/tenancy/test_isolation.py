@@ -26,7 +26,9 @@ def filled(cast: Cast) -> Cast:
 
 
 def act_as(app: psycopg.Connection, cast: Cast) -> None:
+    """As the customer's admin: some rows are seen by their own user only."""
     app.execute("SELECT set_config('app.current_customer_id', %s, false)", [str(cast.customer.pk)])
+    app.execute("SELECT set_config('app.current_user_id', %s, false)", [str(cast.admin.pk)])
 
 
 def tenant_relations(app: psycopg.Connection) -> list[str]:
