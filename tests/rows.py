@@ -33,8 +33,23 @@ STATEMENTS = (
     VALUES (%(store)s, %(product)s, 3, %(at)s)
     """,
     """
-    INSERT INTO alerts (store_id, product_id, alert_type, severity, message)
-    VALUES (%(store)s, %(product)s, 'low_stock', 'warning', 'Few left')
+    WITH alert AS (
+        INSERT INTO alerts (store_id, product_id, alert_type, severity, message)
+        VALUES (%(store)s, %(product)s, 'low_stock', 'warning', 'Few left') RETURNING alert_id
+    )
+    INSERT INTO alert_events (alert_id, version, kind, to_status, source)
+    SELECT alert_id, 1, 'opened', 'open', 'job' FROM alert
+    """,
+    """
+    INSERT INTO alert_rules (alert_type, store_id, threshold, severity)
+    VALUES ('dead_stock', %(store)s, 90, 'info')
+    """,
+    """
+    INSERT INTO pending_conditions (store_id, product_id, alert_type, last_seen_at)
+    VALUES (%(store)s, %(product)s, 'overstock', %(at)s)
+    """,
+    """
+    INSERT INTO alert_evaluations (source, as_of, started_at) VALUES ('job', %(at)s, %(at)s)
     """,
     """
     INSERT INTO anomalies (store_id, product_id, kind, severity, metadata)

@@ -27,7 +27,7 @@ _STOCK = _views("inventory.store", "inventory.product", "inventory.reorderpoint"
     "inventory.inventorylevel", "inventory.currentstock"
 )
 _REPORTS = {"reports.sales", "reports.stock"}
-_STAFF = _STOCK | _views("alerts.alert") | {"reports.stock"}
+_STAFF = _STOCK | _views("alerts.alert") | {"alerts.work_alert", "reports.stock"}
 _ANALYST = _STOCK | _views("sales.transaction", "sales.forecast") | _REPORTS
 _MANAGER = (
     _STAFF
