@@ -208,7 +208,7 @@ INVENTORY_LEVELS = Feed(
         ORDER BY line_number  -- of two counts of one moment the file's first is taken
         ON CONFLICT DO NOTHING
         RETURNING store_id, product_id, timestamp, quantity_on_hand, quantity_allocated, source,
-                  NULL::timestamptz AS touched
+                  timestamp AS touched
     ),
     latest AS (
         INSERT INTO current_stock AS stock (store_id, product_id, timestamp,

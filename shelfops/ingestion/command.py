@@ -42,6 +42,13 @@ class CustomerCommand(BaseCommand):
             raise CommandError(f"There is no customer with the id or exact name {text}.")
         return customers[0]
 
+    def refresh(self) -> None:
+        """The rows are what they shall be; that their totals are late is no failure."""
+        try:
+            refresh_requested()
+        except DatabaseError as error:
+            self.stderr.write(f"The aggregates follow with the next job: {describe(error)}")
+
 
 class ImportCommand(CustomerCommand):
     """Imports a file whole or not at all; exit status 1 says that nothing was imported."""
@@ -120,13 +127,6 @@ class ImportCommand(CustomerCommand):
         metadata = {"columns": reader.header, "named": named, "time_zone": zone}
         command = type(self).__module__.rpartition(".")[2]
         return Source(path.name[-255:], sha256(path), command, metadata, zone)
-
-    def refresh(self) -> None:
-        """The rows are in; that their totals are late is no failure of the import."""
-        try:
-            refresh_requested()
-        except DatabaseError as error:
-            self.stderr.write(f"The aggregates follow with the next job: {describe(error)}")
 
     def summarise(self, batch: ImportBatch) -> None:
         self.stdout.write(

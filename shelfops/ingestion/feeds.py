@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -24,11 +25,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import F
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from shelfops.ingestion.models import ImportBatch
-from shelfops.tenancy.context import tenant
+from shelfops.tenancy.context import set_local, tenant
 from shelfops.tenancy.models import Customer
 
 # Rows placed at once, and bytes of them. Large enough to make the joins worth their while, small
@@ -36,6 +38,7 @@ from shelfops.tenancy.models import Customer
 BLOCK_ROWS, BLOCK_BYTES = 50_000, 32 * 1024 * 1024
 
 AS_CSV = pyarrow.csv.WriteOptions(include_header=False)
+MOMENT = DateTimeField()
 
 # The joins and the judged rows of one block fit into memory; late rows may belong to many
 # compressed segments.
@@ -58,7 +61,7 @@ WHERE status = 'running' AND kind = %s AND source_hash = %s
 
 # `judged` has the columns to place, and `problem`: NULL, or what is wrong as {field, reason}; if
 # the feed compares, also whether the row is `present`. `placed` returns what is new, with
-# `touched`: the time of a row that aggregates count, or NULL.
+# `touched`: the time of a ledger's row, or NULL.
 STATEMENT = """
 WITH {judge},
 refused AS (
@@ -74,7 +77,7 @@ refused AS (
 ),
 {place}
 SELECT (SELECT count(*) FROM judged WHERE problem IS NOT NULL), count(*),
-       {absent} - count(*),
+       {absent} - count(*), min(touched), max(touched),
        request_refresh(array_agg(DISTINCT date_trunc('day', touched, 'UTC')))
 FROM placed
 """
@@ -145,6 +148,16 @@ class Source:
     moved: bool = False
 
 
+@dataclass(frozen=True)
+class Placed:
+    """What became of a block: its rows inserted and refused, and when the inserted ones were."""
+
+    inserted: int
+    refused: int
+    first: datetime | None
+    last: datetime | None
+
+
 def load(
     customer: Customer,
     feed: Feed,
@@ -163,7 +176,7 @@ def load(
         for run in ([block] for block in blocks(records)) if by_block else [blocks(records)]:
             with staging(batch, feed) as cursor:
                 for block in run:
-                    count(batch, block.num_rows, *place(cursor, feed, source, batch, block))
+                    count(batch, block.num_rows, place(cursor, feed, source, batch, block))
                     progress(block.num_rows)
     with tenant(customer):
         batch.refresh_from_db()
@@ -176,6 +189,7 @@ def staging(batch: ImportBatch, feed: Feed) -> Iterator[CursorWrapper]:
     """A transaction of the customer's, with a table to stage in, when its turn has come."""
     with tenant(batch.customer), connection.cursor() as cursor:
         cursor.execute(SETTINGS)
+        set_local("import_batch_id", batch.pk)
         take_turn(cursor, batch)
         cursor.execute(feed.staging)
         yield cursor
@@ -230,8 +244,8 @@ def describe(error: BaseException) -> str:
 
 def place(
     cursor: CursorWrapper, feed: Feed, source: Source, batch: ImportBatch, block: pyarrow.Table
-) -> tuple[int, int]:
-    """Stage, judge and place one block in the open transaction; rows inserted and refused."""
+) -> Placed:
+    """Stage, judge and place one block in the open transaction."""
     cursor.execute("TRUNCATE staged")
     with cursor.copy("COPY staged FROM STDIN (FORMAT csv)") as copy:
         copy.write(as_csv(pyarrow.table({name: column(block, name) for name in feed.staged})))
@@ -243,13 +257,13 @@ def place(
         "moved": source.moved,
     }
     cursor.execute(feed.statement, params)
-    refused, inserted, twice, _ = cursor.fetchone()
+    refused, inserted, twice, first, last, _ = cursor.fetchone()
     if twice:  # lines of the block had the same key; now each is compared with the first
         cursor.execute(feed.statement, params)
         refused, *_ = cursor.fetchone()
     if refused and "original" in block.column_names:
         keep_originals(cursor, batch, block)
-    return inserted, refused
+    return Placed(inserted, refused, first, last)
 
 
 def column(block: pyarrow.Table, name: str) -> pyarrow.Array:
@@ -273,12 +287,14 @@ def keep_originals(cursor: CursorWrapper, batch: ImportBatch, block: pyarrow.Tab
     )
 
 
-def count(batch: ImportBatch, read: int, inserted: int, refused: int) -> None:
+def count(batch: ImportBatch, read: int, placed: Placed) -> None:
     ImportBatch.objects.filter(pk=batch.pk).update(
         rows_read=F("rows_read") + read,
-        rows_inserted=F("rows_inserted") + inserted,
-        rows_refused=F("rows_refused") + refused,
-        rows_present=F("rows_present") + read - inserted - refused,
+        rows_inserted=F("rows_inserted") + placed.inserted,
+        rows_refused=F("rows_refused") + placed.refused,
+        rows_present=F("rows_present") + read - placed.inserted - placed.refused,
+        touched_from=Least("touched_from", Value(placed.first, MOMENT)),
+        touched_until=Greatest("touched_until", Value(placed.last, MOMENT)),
     )
 
 

@@ -16,6 +16,7 @@ from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 
 Status = ImportBatch.Status
+NAMES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,13 @@ class Undo:
     """How imports of one kind are undone, in the open transaction of the batch's customer.
 
     `obstacles` gives the reasons why it cannot be, each a sentence; none if it can. `apply`
-    takes back what the batch brought and returns how many rows that were.
+    takes back what the batch brought and returns how many rows that were. `warnings` says what
+    else follows from it.
     """
 
     obstacles: Callable[[ImportBatch], list[str]]
     apply: Callable[[ImportBatch], int]
-
-
-KINDS: dict[str, Undo] = {}
+    warnings: Callable[[ImportBatch], list[str]] = lambda batch: []
 
 
 class CannotUndo(Exception):
@@ -39,6 +39,63 @@ class CannotUndo(Exception):
     def __init__(self, reasons: list[str]) -> None:
         super().__init__(" ".join(reasons))
         self.reasons = reasons
+
+
+# The days of which aggregates can be refreshed: a refresh that reaches past the retention would
+# delete history. What is older would stay in the totals for ever. (A day's grace for the refresh.)
+TOO_OLD = "SELECT %s < date_trunc('day', now() - INTERVAL '2 years', 'UTC') + INTERVAL '2 days'"
+
+
+def ledger_obstacles(batch: ImportBatch) -> list[str]:
+    if batch.touched_from is None:
+        return ["Its rows do not say that it brought them: it is older than the undoing."]
+    with connection.cursor() as cursor:
+        cursor.execute(TOO_OLD, [batch.touched_from])
+        [(too_old,)] = cursor.fetchall()
+    if too_old:
+        return [
+            f"It brought rows of {batch.touched_from:%Y-%m-%d}: the totals of days about to leave"
+            " the two years that are kept can no longer be put right."
+        ]
+    return []
+
+
+def ledger_warnings(batch: ImportBatch) -> list[str]:
+    """Rows that two files share are the first one's, and go with it."""
+    later = ImportBatch.objects.filter(
+        kind=batch.kind, status=Status.DONE, started_at__gt=batch.started_at, rows_present__gt=0
+    )
+    names = list(later.order_by("started_at").values_list("source", flat=True)[:NAMES_SHOWN])
+    if not names:
+        return []
+    return [
+        "Later imports found rows there already. Those that this one brought are gone then;"
+        f" import again what shall keep them: {', '.join(names)}."
+    ]
+
+
+def undo_ledger(function: str) -> Callable[[ImportBatch], int]:
+    """Undoing with a function of the database; see migration 0003_rows_of_imports."""
+
+    def apply(batch: ImportBatch) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [batch.pk])
+            [(rows,)] = cursor.fetchall()
+        if rows != batch.rows_inserted:
+            raise CannotUndo([f"It brought {batch.rows_inserted:,} rows, and {rows:,} are left."])
+        return int(rows)
+
+    return apply
+
+
+def ledger(function: str) -> Undo:
+    return Undo(ledger_obstacles, undo_ledger(function), ledger_warnings)
+
+
+KINDS: dict[str, Undo] = {
+    "transactions": ledger("undo_transactions"),
+    "inventory_levels": ledger("undo_inventory_levels"),
+}
 
 
 def obstacles(batch: ImportBatch) -> list[str]:

@@ -134,6 +134,25 @@ def test_it_keeps_refused_rows_from_other_customers(cast: Cast, tmp_path: Path) 
         call_command("refused_rows", str(batch.pk), "--customer", str(cast.other_customer.pk))
 
 
+def test_it_undoes_an_import_after_saying_what_that_means(cast: Cast, tmp_path: Path) -> None:
+    first = import_sales(cast, write(tmp_path, line(), line(line=2), line(line=3, store="x")))
+    second = import_sales(cast, write(tmp_path, line(), line(line=4)))
+    said = run("undo_import", cast, first.pk).splitlines()
+    assert said[0].startswith("sales.csv for Acme Grocers, transactions, imported 20")
+    assert "found rows there already" in said[1]
+    assert said[2] == "Would take back 2 rows. Do it with --yes. Nothing has been changed."
+    assert len(sold(cast)) == 3
+    assert run("undo_import", cast, first.pk, "--yes").splitlines()[-1] == "2 rows taken back."
+    assert [row[2] for row in sold(cast)] == [4]
+    totals = query(cast.customer, "SELECT sum(lines), sum(revenue) FROM daily_store_sales")
+    assert totals == [(1, Decimal("3.00"))]
+    assert [batch.status for batch in batches(cast)] == ["done", "undone"]
+    with pytest.raises(CommandError, match="Nothing was undone. It was undone on"):
+        run("undo_import", cast, first.pk, "--yes")
+    with pytest.raises(CommandError, match="no import with this id"):
+        call_command("undo_import", str(second.pk), "--customer", str(cast.other_customer.pk))
+
+
 DIE_HALF_WAY = """
 import os, signal, sys
 import django
