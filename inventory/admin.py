@@ -17,15 +17,20 @@ from inventory.models import InventoryLevel, Product, ReorderPoint, Store
 from inventory.queries import VELOCITY_DAYS
 from inventory.stock_columns import Figures, categories, cover, departments, figures, quantity
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
+from shelfops.ingestion.master.admin import InFiles
+from shelfops.ingestion.master.products import PRODUCTS
+from shelfops.ingestion.master.reorder_points import REORDER_POINTS
+from shelfops.ingestion.master.stores import STORES
 from shelfops.ledgers import LedgerAdmin, midnight
 
 
 @admin.register(Store)
-class StoreAdmin(BackOfficeAdmin):
+class StoreAdmin(InFiles, BackOfficeAdmin):
     empty_text = "Add your first store, or have one assigned to you by an administrator."
     form = StoreForm
     list_display = ("name", "code", "time_zone", "is_active")
     list_filter = (("is_active", BooleanRadioFilter),)
+    master = STORES
     search_fields = ("name", "code")
     search_help_text = "Name or code"
     store_lookup = "pk"
@@ -142,7 +147,7 @@ class NewReorderPoint(StoreScoped, StackedInline):
 
 
 @admin.register(Product)
-class ProductAdmin(BackOfficeAdmin):
+class ProductAdmin(InFiles, BackOfficeAdmin):
     change_form_outer_before_template = "inventory/product_figures.html"
     empty_text = "Import your catalogue, or add the first product by hand."
     fieldsets = (
@@ -162,6 +167,7 @@ class ProductAdmin(BackOfficeAdmin):
         "is_active",
     )
     list_filter = (DepartmentFilter, CategoryFilter, ("is_active", BooleanRadioFilter))
+    master = PRODUCTS
     search_fields = ("sku__istartswith", "name")
     search_help_text = "SKU or name"
 
@@ -230,7 +236,7 @@ class InForceFilter(DropdownFilter):
 
 
 @admin.register(ReorderPoint)
-class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
+class ReorderPointAdmin(ReorderPointColumns, InFiles, BackOfficeAdmin):
     autocomplete_fields = ("store", "product")
     empty_text = "Add a reorder point here, or on a product's page."
     fieldsets = (
@@ -244,6 +250,7 @@ class ReorderPointAdmin(ReorderPointColumns, BackOfficeAdmin):
     list_display = ("product", "store", "at", "up_to", "multiple", "lead_time", "in_force")
     list_filter = (InForceFilter, ("store", StoreFilter))
     list_related = ("product", "store")
+    master = REORDER_POINTS
     # Along the index of history, so that a page of a long table is read without sorting it.
     ordering = ("store_id", "product_id", "-effective_from")
     search_fields = ("product__sku__istartswith", "product__name")
