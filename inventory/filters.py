@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from inventory.models import Store
-from inventory.queries import StockScope, departments
+from inventory.queries import ORDERS, StockScope, departments
 from shelfops.reports.filters import StoreFilter, names
 
 
@@ -20,10 +20,18 @@ class StockFilter(StoreFilter):
         label="Category", method="unchanged", choices=[], empty_label="All categories"
     )
     q = django_filters.CharFilter(label="SKU or name", method="unchanged", max_length=100)
-    below = django_filters.BooleanFilter(
-        label="Reorder point reached",
+    status = django_filters.ChoiceFilter(
+        label="Status",
         method="unchanged",
-        widget=forms.CheckboxInput,
+        choices=[
+            ("reorder", "Reorder point reached"),
+            ("empty", "Nothing available"),
+            ("no_rule", "No reorder point"),
+        ],
+        empty_label="Any status",
+    )
+    sort = django_filters.ChoiceFilter(
+        method="unchanged", choices=[(name, name) for name in ORDERS], widget=forms.HiddenInput
     )
 
     def unchanged(self, stores: QuerySet[Store], name: str, value: Any) -> QuerySet[Store]:
@@ -46,5 +54,9 @@ class StockFilter(StoreFilter):
             department=values["department"],
             category=values["category"],
             search=values["q"].strip(),
-            below=bool(values["below"]),
+            status=values["status"],
         )
+
+    @property
+    def order(self) -> str:
+        return self.form.cleaned_data["sort"] or "cover"

@@ -33,20 +33,30 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """`nothing` stands for a missing value on the page; the file leaves it empty."""
+    """`nothing` stands for an unknown value on the page; the file leaves it empty.
+
+    A row without the column, such as a total that has no such figure, shows an empty cell.
+
+    `sort_url` is the page in this column's order; `sorted` is ascending or descending where it
+    is in it already.
+    """
 
     key: str
     label: str
     kind: Kind = Kind.TEXT
     link: Callable[[Row], str] | None = None
     nothing: str = "–"
+    sort_url: str = ""
+    sorted: str = ""
 
     @property
     def css(self) -> str:
         return "report-number" if self.kind.is_number else f"report-{self.kind.value}"
 
     def cell(self, row: Row) -> Cell:
-        value = row.get(self.key)
+        if self.key not in row:
+            return Cell("", self.css, "")
+        value = row[self.key]
         href = self.link(row) if self.link and value is not None else ""
         return Cell(
             self.nothing if value is None else show(self.kind, value), self.style(value), href

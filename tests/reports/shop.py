@@ -80,14 +80,46 @@ class Shop:
     def count(
         self, store: Store, product: Product, on_hand: object, allocated: object = 0
     ) -> CurrentStock:
+        """Current stock, counted 90 days ago; the ledger holds it no longer."""
         with tenant(self.customer):
             return CurrentStock.objects.create(
                 store=store,
                 product=product,
-                timestamp=datetime.now(UTC),
+                timestamp=datetime.now(UTC) - timedelta(days=90),
                 quantity_on_hand=on_hand,
                 quantity_allocated=allocated,
                 source="count",
+            )
+
+    def snapshot(
+        self,
+        store: Store,
+        product: Product,
+        day: date,
+        on_hand: object,
+        allocated: object = 0,
+        clock: str = "23:30",
+    ) -> None:
+        """A count when the store's clock showed `clock`: in the ledger, and current if latest."""
+        at = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(store.time_zone))
+        row = [store.pk, product.pk, at, on_hand, allocated]
+        with tenant(self.customer), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO inventory_levels (store_id, product_id, timestamp, quantity_on_hand,"
+                " quantity_allocated) VALUES (%s, %s, %s, %s, %s)",
+                row,
+            )
+            cursor.execute(
+                """
+                INSERT INTO current_stock AS stock (store_id, product_id, timestamp,
+                                                    quantity_on_hand, quantity_allocated)
+                VALUES (%s, %s, %s, %s, %s)
+                ON CONFLICT (customer_id, store_id, product_id) DO UPDATE
+                SET timestamp = excluded.timestamp, quantity_on_hand = excluded.quantity_on_hand,
+                    quantity_allocated = excluded.quantity_allocated
+                WHERE stock.timestamp < excluded.timestamp
+                """,
+                row,
             )
 
     def level(self, store: Store, product: Product, day: date, on_hand: object) -> None:

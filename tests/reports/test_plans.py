@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from inventory import queries as stock
+from inventory.spans import span_params
 from sales import queries as sales
 from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
@@ -51,12 +52,19 @@ STATEMENTS = {
         f"WITH {sales.NARROWED_SALES}, {sales.PRODUCTS}",
         {"best": [], **DAIRY},
     ),
-    "stock": (stock.STOCK, {**stock.StockScope(None).params(), "limit": 50, "offset": 0}),
+    "stock": (
+        stock.stock_statement("cover"),
+        {**stock.StockScope(None).params(), "limit": 50, "offset": 0},
+    ),
 }
 
 
 def params(period: Period, more: dict[str, object]) -> dict[str, object]:
-    return {**sales.SalesScope(period, period.before, None).params(), **more}
+    return {
+        **span_params(period),
+        **sales.SalesScope(period, period.before, None).params(),
+        **more,
+    }
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
