@@ -118,6 +118,7 @@ class Alert(StoreFact):
     opened_at = models.DateTimeField(default=timezone.now, help_text="When it opened last.")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(default=timezone.now)
+    judged_at = models.DateTimeField(null=True, blank=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=16, blank=True, choices=Resolution)
