@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from alerts.models import Alert, Anomaly, Severity, Status, StoreFact
+from alerts.webhooks.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin  # noqa: F401
 from shelfops.admin import ReadOnlyAdmin, StoreFilter
 
 SEVERITY = {

@@ -288,3 +288,7 @@ class Anomaly(StoreFact):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.detected_at:%Y-%m-%d}"
+
+
+# Django finds an app's models here.
+from alerts.webhooks.models import WebhookDelivery, WebhookEndpoint  # noqa: E402, F401

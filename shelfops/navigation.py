@@ -127,6 +127,20 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "tenancy.view_customeraccess",
             "When platform staff acted as your company, and why.",
         ),
+        Page(
+            "Webhooks",
+            "webhook",
+            "admin:alerts_webhookendpoint_changelist",
+            "alerts.view_webhookendpoint",
+            "Where the events of your alerts are sent, signed.",
+        ),
+        Page(
+            "Webhook deliveries",
+            "outbox",
+            "admin:alerts_webhookdelivery_changelist",
+            "alerts.view_webhookdelivery",
+            "What was sent, what was answered, and what is tried again.",
+        ),
     ),
     "Platform": (
         Page(

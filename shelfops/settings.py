@@ -5,6 +5,7 @@ come from a file: `NAME_FILE` holds the path.
 """
 
 import logging
+import re
 from pathlib import Path
 
 import environ
@@ -45,6 +46,25 @@ def secret(name: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
+
+
+def mail(name: str, default: str) -> dict[str, object]:
+    """Django's e-mail settings for the server that the variable `name` gives."""
+    url = secret(name) or default
+    try:
+        return dict(env.email_url_config(url))
+    except (ImproperlyConfigured, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"{name} must look like smtp+tls://user:password@host:587."
+        ) from error
+
+
+def web_address(name: str, default: str) -> str:
+    """A variable that is the address of a site, without a path; anything else stops the start."""
+    value = env.str(name, default=default).strip().rstrip("/")
+    if not re.fullmatch(r"https?://[^/?#\s@]+", value):
+        raise ImproperlyConfigured(f"{name} must look like https://shop.example, not {value!r}.")
+    return str(value)
 
 
 def log_level(name: str) -> str:
@@ -177,6 +197,13 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
 X_FRAME_OPTIONS = "SAMEORIGIN"
+
+# Where links in e-mails lead. Without EMAIL_URL nothing is mailed; in DEBUG it is printed.
+SITE_URL = web_address("SITE_URL", "http://127.0.0.1:8000")
+SENDS_MAIL = DEBUG or bool(secret("EMAIL_URL"))
+vars().update(mail("EMAIL_URL", "consolemail://" if DEBUG else "dummymail://"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ShelfOps <noreply@localhost>")
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "en-us"

@@ -52,6 +52,18 @@ STATEMENTS = (
     INSERT INTO alert_evaluations (source, as_of, started_at) VALUES ('job', %(at)s, %(at)s)
     """,
     """
+    WITH endpoint AS (
+        INSERT INTO webhook_endpoints (url) VALUES ('https://hooks.example/in')
+        RETURNING endpoint_id
+    ),
+    delivery AS (
+        INSERT INTO webhook_deliveries (endpoint_id, events, body)
+        SELECT endpoint_id, 1, '{}' FROM endpoint RETURNING endpoint_id, delivery_id
+    )
+    INSERT INTO webhook_events (endpoint_id, event_id, delivery_id)
+    SELECT endpoint_id, gen_random_uuid(), delivery_id FROM delivery
+    """,
+    """
     INSERT INTO anomalies (store_id, product_id, kind, severity, metadata)
     VALUES (%(store)s, %(product)s, 'spike', 'info', '{"z": 4}')
     """,

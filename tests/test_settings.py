@@ -55,6 +55,8 @@ def test_it_starts_with_all_that_it_needs() -> None:
         ("DATABASE_POOL_SIZE", "-1"),
         ("DATABASE_POOL_SIZE", "many"),
         ("LOG_LEVEL", "LOUD"),
+        ("EMAIL_URL", "pigeon://a:secret@b"),
+        ("SITE_URL", "shop.example"),
     ],
 )
 def test_it_names_a_variable_that_is_wrong(variable: str, value: str | None) -> None:

@@ -42,7 +42,10 @@ _MANAGER = (
 _ADMIN = (
     _MANAGER
     | _views("tenancy.user", "tenancy.customeraccess")
+    | _views("alerts.webhookendpoint", "alerts.webhookdelivery")
     | {
+        "alerts.add_webhookendpoint",
+        "alerts.change_webhookendpoint",
         "inventory.add_store",
         "inventory.change_store",
         "inventory.view_storeassignment",

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import os
 import signal
 import socket
 import subprocess
@@ -51,12 +52,17 @@ class Command(BaseCommand):
         call_command("load_complete_journey", if_empty=True, demo_password=demo_password())
 
     def serve(self, port: int) -> None:
-        """Serve and run due jobs, each in a process of its own, until Ctrl-C or until one ends."""
+        """Serve, run due jobs and send what is due, each in a process of its own, until Ctrl-C."""
+        # Links in e-mails lead here, unless a setting says where people come from.
+        os.environ.setdefault("SITE_URL", f"http://{HOST}:{port}")
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         gunicorn = [sys.executable, "-m", "gunicorn", "shelfops.wsgi", "--bind", f"{HOST}:{port}"]
         with ExitStack() as stack:
             stack.enter_context(
                 stopping([*manage, "run_jobs", "--every", "60", "--verbosity", "0"])
+            )
+            stack.enter_context(
+                stopping([*manage, "send_notifications", "--every", "30", "--verbosity", "0"])
             )
             web = stack.enter_context(
                 stopping([*gunicorn, "--threads", "8", "--log-level=warning"])
