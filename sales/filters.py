@@ -1,6 +1,5 @@
 """Filters of the sales report."""
 
-from functools import cached_property
 from typing import Any
 
 import django_filters
@@ -9,9 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from inventory.models import Product
-from inventory.queries import departments
 from sales.queries import SalesScope
-from shelfops.reports.filters import PeriodFilter, PeriodForm, names
+from shelfops.reports.filters import CatalogueFilter, PeriodFilter, PeriodForm
 from shelfops.reports.period import Period
 
 TOP = (20, 50, 100, 500)
@@ -30,7 +28,7 @@ class SalesForm(PeriodForm):
         return values
 
 
-class SalesFilter(PeriodFilter):
+class SalesFilter(CatalogueFilter, PeriodFilter):
     NARROWING = ("department", "category", "product")
     COMPARE = (("before", "Period before"), ("year", "Same weekdays last year"))
     BY = (
@@ -52,27 +50,12 @@ class SalesFilter(PeriodFilter):
         label="Products", choices=[(str(n), f"Top {n}") for n in TOP], method="unchanged"
     )
 
-    department = django_filters.ChoiceFilter(
-        label="Department", method="unchanged", choices=[], empty_label="All departments"
-    )
-    category = django_filters.ChoiceFilter(
-        label="Category", method="unchanged", choices=[], empty_label="All categories"
-    )
     product = django_filters.ModelChoiceFilter(
         label="Product", method="unchanged", queryset=all_products, widget=forms.HiddenInput
     )
 
     class Meta(PeriodFilter.Meta):
         form = SalesForm
-
-    @cached_property
-    def form(self) -> Any:
-        """The choices are what the catalogue holds, read once for both."""
-        form = super().form
-        pairs = departments()
-        form.fields["department"].choices = names(department for department, _ in pairs)
-        form.fields["category"].choices = names(category for _, category in pairs)
-        return form
 
     def scope(self, period: Period) -> SalesScope:
         values = self.form.cleaned_data

@@ -1,20 +1,25 @@
-"""The filters that reports share: a range of business days, and stores.
+"""The filters that reports share: a range of business days, stores, and a part of the catalogue.
 
 The filtered queryset is the stores that a report covers; a report adds the filters of its own.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from django.forms.utils import flatatt
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from inventory.models import Store
+from inventory.queries import departments
 from shelfops.reports.period import DEFAULT_DAYS, MAX_DAYS, PRESETS, Period, long_date
 
 EARLIEST = date(2000, 1, 1)
@@ -29,6 +34,23 @@ def visible_stores(request: HttpRequest | None) -> QuerySet[Store]:
 def names(found: Iterable[str]) -> list[tuple[str, str]]:
     """Choices of a field, in order, without what has no name."""
     return [(name, name) for name in sorted(set(found) - {""})]
+
+
+class Select(forms.Select):
+    """A select box of hundreds of options, of which Django would render each by a template."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = self.format_value(value)
+        attrs = {"name": name, **self.build_attrs(self.attrs, attrs)}
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            (
+                (key, mark_safe(" selected") if str(key) in chosen else "", label)  # noqa: S308
+                for key, label in self.choices
+            ),
+        )
+        return format_html("<select{}>{}</select>", flatatt(attrs), options)
 
 
 class PeriodForm(forms.Form):
@@ -74,6 +96,10 @@ class StoreFilter(django_filters.FilterSet):  # type: ignore[misc]
     def chosen(self, stores: QuerySet[Store], name: str, value: list[Store]) -> QuerySet[Store]:
         return stores.filter(pk__in=[store.pk for store in value]) if value else stores
 
+    def unchanged(self, stores: QuerySet[Store], name: str, value: Any) -> QuerySet[Store]:
+        """For a filter that narrows what is read of the stores, and not the stores."""
+        return stores
+
     @property
     def stores(self) -> list[UUID] | None:
         """The stores a query is limited to; None is every store of the customer.
@@ -85,7 +111,7 @@ class StoreFilter(django_filters.FilterSet):  # type: ignore[misc]
             return [store.pk for store in self.qs]
         return None
 
-    @property
+    @cached_property
     def options(self) -> list[dict[str, Any]]:
         """Each store that can be chosen, and whether it is."""
         chosen = {str(value) for value in self.form["store"].value() or ()}
@@ -93,6 +119,33 @@ class StoreFilter(django_filters.FilterSet):  # type: ignore[misc]
             {"value": str(pk), "label": name, "chosen": str(pk) in chosen}
             for pk, name in self.form.fields["store"].queryset.values_list("pk", "name")
         ]
+
+
+class CatalogueFilter(StoreFilter):
+    """A department and a category, as the catalogue holds them; both read once."""
+
+    department = django_filters.ChoiceFilter(
+        label="Department",
+        method="unchanged",
+        choices=[],
+        empty_label="All departments",
+        widget=Select,
+    )
+    category = django_filters.ChoiceFilter(
+        label="Category",
+        method="unchanged",
+        choices=[],
+        empty_label="All categories",
+        widget=Select,
+    )
+
+    @cached_property
+    def form(self) -> Any:
+        form = super().form
+        pairs = departments()
+        form.fields["department"].choices = names(department for department, _ in pairs)
+        form.fields["category"].choices = names(category for _, category in pairs)
+        return form
 
 
 class PeriodFilter(StoreFilter):
@@ -116,9 +169,6 @@ class PeriodFilter(StoreFilter):
 
     class Meta(StoreFilter.Meta):
         form = PeriodForm
-
-    def unchanged(self, stores: QuerySet[Store], name: str, value: Any) -> QuerySet[Store]:
-        return stores
 
     def chosen_period(self, last_day: date) -> Period:
         """Days from and to where they are given, else the preset number up to `last_day`."""
