@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from inventory.spans import LONGEST_BETWEEN_COUNTS, span_params, spans
+from inventory.spans import span_params, spans
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, row, rows, stream
 
@@ -202,42 +202,6 @@ DEPARTMENTS = """
 SELECT DISTINCT department, category FROM products ORDER BY department, category
 """
 
-# Stock at the close of each day: what the stores' counts add up to. A count changes the sum by
-# its difference from the store's count before it. The product's sales come by the aggregate's
-# index and bloom filter on the product; `day` and `timestamp` exclude chunks.
-HISTORY = """
-WITH sold AS (
-    SELECT business_date, sum(quantity_sold) AS units, sum(revenue) AS revenue
-    FROM daily_sales
-    WHERE product_id = %(product)s AND day >= %(since)s AND day < %(until)s
-      AND business_date BETWEEN %(start)s AND %(end)s
-      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-    GROUP BY business_date
-),
-changes AS MATERIALIZED (
-    SELECT (timestamp AT TIME ZONE time_zone)::date AS day,
-           quantity_on_hand
-           - lag(quantity_on_hand, 1, 0) OVER (PARTITION BY store_id ORDER BY timestamp) AS change
-    FROM inventory_levels JOIN stores USING (store_id)
-    WHERE product_id = %(product)s AND timestamp >= %(counted_since)s AND timestamp < %(until)s
-      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-),
-rules AS MATERIALIZED (
-    SELECT reorder_point, (effective_from AT TIME ZONE time_zone)::date AS first_day,
-           (effective_to AT TIME ZONE time_zone)::date AS end_day
-    FROM reorder_points JOIN stores USING (store_id)
-    WHERE product_id = %(product)s
-      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-)
-SELECT d.day AS business_date, coalesce(units, 0) AS units, coalesce(revenue, 0) AS revenue,
-       (SELECT sum(change) FROM changes WHERE changes.day <= d.day) AS on_hand,
-       (SELECT sum(reorder_point) FROM rules
-        WHERE first_day <= d.day AND (end_day IS NULL OR end_day > d.day)) AS reorder_point
-FROM (SELECT %(start)s::date + n AS day FROM generate_series(0, %(days)s - 1) AS n) AS d
-LEFT JOIN sold ON sold.business_date = d.day
-ORDER BY d.day
-"""
-
 
 def stock(
     scope: StockScope, period: Period, *, limit: int, offset: int = 0, order: str = "cover"
@@ -272,14 +236,3 @@ def stock_totals(scope: StockScope) -> Row:
 def departments() -> list[tuple[str, str]]:
     """Each department with each of its categories."""
     return [(found["department"], found["category"]) for found in rows(DEPARTMENTS, {})]
-
-
-def product_history(product: UUID, stores: Stores, period: Period) -> list[Row]:
-    """Units sold, revenue, stock and reorder point of a product on each day of the period."""
-    params = {
-        **period.params(),
-        "product": product,
-        "stores": stores,
-        "counted_since": period.since - LONGEST_BETWEEN_COUNTS,
-    }
-    return rows(HISTORY, params)

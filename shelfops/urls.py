@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from inventory.views import ProductReport, StockReport
+from inventory.product_page import ProductReport
+from inventory.views import StockReport
 from sales.views import SalesReport
 from shelfops.saved_views.views import ChangeView, Save
 from shelfops.tenancy.views import start_acting, stop_acting

@@ -105,7 +105,11 @@
         options: options(chart, colours),
       });
     }
+    window.shelfCharts.others.forEach((drawOther) => drawOther());
   };
+
+  // For pages that draw charts of their own: they are drawn with these, and again with the theme.
+  window.shelfCharts = { palette, number, short, calm, others: [] };
 
   // The list of stores: narrowed by typing, closed by Escape or a click elsewhere.
   const stores = (details) => {
