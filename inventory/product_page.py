@@ -10,21 +10,28 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from alerts.models import AlertType
+from alerts.models import AlertEvent, AlertType
 from inventory import product_queries as queries
 from inventory.models import Product
 from inventory.queries import VELOCITY_DAYS
 from inventory.timeline import Line, Mark, Panel, Timeline
 from sales.queries import last_business_day
 from shelfops.reports.filters import PeriodFilter
-from shelfops.reports.period import PRESETS, Period, long_date
+from shelfops.reports.period import Period, long_date
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Column, Kind, Table, show
 from shelfops.reports.views import Report
 
 # Columns and panels of amounts are for those who may read the sales report.
 AMOUNTS = {"revenue", "price"}
-LANES = {"opened": "Alert", "resolved": "Resolved", "anomaly": "Anomaly", "rule": "Reorder point"}
+LANES = ("Alert", "Handled", "Resolved", "Anomaly", "Reorder point")
+# By what happened; a person's other ways with an alert are handling it.
+LANE_OF = {
+    **dict.fromkeys(("opened", "regressed", "reopened", "worse", "woken"), "Alert"),
+    "resolved": "Resolved",
+    "anomaly": "Anomaly",
+    "rule": "Reorder point",
+}
 
 
 class ProductReport(Report):
@@ -132,11 +139,12 @@ class ProductReport(Report):
 
     def timeline(self, days: list[Row], events: list[Row]) -> Timeline:
         panels = [*self.stock_panel(days), self.sales_panel(days), *self.price_panel(days)]
-        lanes = [lane for kind, lane in LANES.items() if any(e["kind"] == kind for e in events)]
         marks = [
-            Mark(event["business_date"], LANES[event["kind"]], sign(event), mark_text(event))
+            Mark(event["business_date"], lane(event), sign(event), mark_text(event))
             for event in events
         ]
+        seen = {mark.lane for mark in marks}
+        lanes = [name for name in LANES if name in seen]
         return Timeline([row["business_date"] for row in days], panels, lanes, marks)
 
     def stock_panel(self, days: list[Row]) -> list[Panel]:
@@ -237,17 +245,6 @@ class ProductReport(Report):
     def may(self, permission: str) -> bool:
         return bool(self.request.user.has_perm(permission))
 
-    def presets(self, filters: PeriodFilter, period: Period) -> list[dict[str, Any]]:
-        custom = filters.form.cleaned_data["start"]
-        return [
-            {
-                "label": f"{days} days",
-                "url": self.url_with(period=days, start=None, end=None),
-                "chosen": not custom and period.days == days,
-            }
-            for days in PRESETS
-        ]
-
 
 def with_events(days: list[Row], events: list[Row]) -> list[Row]:
     """Each day with the words for what happened on it."""
@@ -262,8 +259,13 @@ def what_happened(event: Row) -> str:
         return "Reorder point changed"
     if event["kind"] == "anomaly":
         return f"Anomaly: {event['name']}"
-    name = AlertType(event["name"]).label
-    return f"{name} alert" if event["kind"] == "opened" else f"{name} alert resolved"
+    kind = AlertEvent.Kind(event["kind"]).label.lower()
+    actor = f" by {event['actor']}" if event["actor"] else ""
+    return f"{AlertType(event['name']).label} alert: {kind}{actor}"
+
+
+def lane(event: Row) -> str:
+    return LANE_OF.get(event["kind"], "Handled")
 
 
 def mark_text(event: Row) -> str:
@@ -273,8 +275,9 @@ def mark_text(event: Row) -> str:
 
 
 def sign(event: Row) -> str:
-    """The look of a mark: an alert's or anomaly's severity, or what else it is."""
-    return str(event["severity"]) if event["kind"] in ("opened", "anomaly") else event["kind"]
+    """The look of a mark: the severity of what opened or was found, else its lane."""
+    name = lane(event)
+    return str(event["severity"]) if name in ("Alert", "Anomaly") else name
 
 
 def alert_url(event: Row) -> str:

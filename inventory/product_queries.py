@@ -160,26 +160,25 @@ CROSS JOIN LATERAL (
 ORDER BY is_total, cover NULLS LAST, velocity_28 DESC, store
 """
 
-# What happened to the product, each on its store's own day; by idx_alerts_product,
-# idx_anomalies_product and idx_reorder_points_product.
+# What happened to the product, each on its store's own day; by idx_alerts_product and
+# idx_alert_events_alert, idx_anomalies_product and idx_reorder_points_product. That one alert
+# hides another is of no interest here: both are shown.
 EVENTS = f"""
-SELECT kind, name, severity, detail, at, (at AT TIME ZONE time_zone)::date AS business_date,
-       store, alert_id
+SELECT kind, name, severity, detail, actor, at, store, alert_id,
+       (at AT TIME ZONE time_zone)::date AS business_date
 FROM (
-    SELECT 'opened' AS kind, alert_type AS name, severity, message AS detail, created_at AS at,
-           store_id, product_id, alert_id
-    FROM alerts WHERE %(sees_alerts)s
+    SELECT e.kind, a.alert_type AS name, a.severity, a.message AS detail, e.actor, e.at,
+           a.store_id, a.product_id, a.alert_id
+    FROM alerts a JOIN alert_events e USING (alert_id)
+    WHERE %(sees_alerts)s AND e.kind NOT IN ('hidden', 'shown')
     UNION ALL
-    SELECT 'resolved', alert_type, severity, message, resolved_at, store_id, product_id, alert_id
-    FROM alerts WHERE %(sees_alerts)s AND resolved_at IS NOT NULL
-    UNION ALL
-    SELECT 'anomaly', kind, severity, '', detected_at, store_id, product_id, NULL
+    SELECT 'anomaly', kind, severity, '', '', detected_at, store_id, product_id, NULL
     FROM anomalies WHERE %(sees_anomalies)s
     UNION ALL
-    SELECT 'rule', '', 'info',
+    SELECT 'rule', '', '',
            'Reorder at ' || trim_scale(reorder_point)
            || coalesce(', up to ' || trim_scale(order_up_to), ''),
-           effective_from, store_id, product_id, NULL
+           '', effective_from, store_id, product_id, NULL
     FROM reorder_points
 ) AS events
 JOIN (SELECT store_id, name AS store, time_zone FROM stores) AS stores USING (store_id)

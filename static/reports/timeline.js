@@ -7,8 +7,9 @@
     critical: ["triangle", "#dc2626"],
     warning: ["rectRot", "#d97706"],
     info: ["circle", "#0284c7"],
-    resolved: ["circle", "#16a34a"],
-    rule: ["rect", null],
+    Handled: ["crossRot", "#64748b"],
+    Resolved: ["circle", "#16a34a"],
+    "Reorder point": ["rect", null],
   };
   let charts = [];
   let pointed = null;
@@ -129,7 +130,7 @@
           pointHoverRadius: 8,
           pointHitRadius: 10,
           borderColor: colour ?? colours.main,
-          backgroundColor: sign === "resolved" ? "transparent" : (colour ?? colours.main),
+          backgroundColor: sign === "Resolved" ? "transparent" : (colour ?? colours.main),
           borderWidth: 2,
         })),
       },
