@@ -135,7 +135,8 @@ figures AS (
 SELECT store_id, store, is_total, quantity_on_hand, quantity_allocated, quantity_available,
        round(velocity_7, 2) AS velocity_7, round(velocity_28, 2) AS velocity_28,
        round(in_stock_velocity, 2) AS in_stock_velocity, round(cover, 1) AS cover,
-       CASE WHEN cover < %(horizon)s THEN today + greatest(floor(cover), 0)::integer END AS stockout_on,
+       CASE WHEN cover < %(horizon)s THEN today + greatest(floor(cover), 0)::integer END
+           AS stockout_on,
        reorder_point, order_up_to, counted_on, source,
        CASE WHEN is_total THEN NULL
             WHEN quantity_available <= reorder_point THEN 'Reorder'
