@@ -12,6 +12,25 @@ from django.db.migrations import RunSQL
 # When an evaluation last judged the alert, so that judging one moment twice counts once.
 JUDGED_AT = "ALTER TABLE alerts ADD COLUMN IF NOT EXISTS judged_at timestamptz;"
 
+# A key by which alerts and conditions are joined: `item` is the product, or the store where
+# there is none, since IS NOT DISTINCT FROM uses no index.
+KEYS = """
+DROP INDEX IF EXISTS idx_alerts_resolved;
+CREATE INDEX IF NOT EXISTS idx_alerts_past ON alerts
+    (customer_id, store_id, alert_type, coalesce(product_id, store_id), resolved_at DESC)
+    WHERE status = 'resolved';
+CREATE INDEX IF NOT EXISTS idx_alerts_active ON alerts
+    (customer_id, store_id, alert_type, coalesce(product_id, store_id))
+    WHERE status IN ('open', 'acknowledged', 'snoozed');
+"""
+DROP_KEYS = """
+DROP INDEX IF EXISTS idx_alerts_active;
+DROP INDEX IF EXISTS idx_alerts_past;
+CREATE INDEX IF NOT EXISTS idx_alerts_resolved
+    ON alerts (customer_id, store_id, product_id, alert_type, resolved_at DESC)
+    WHERE status = 'resolved';
+"""
+
 # An evaluation reads the sales of as many days as the longest rule for dead stock asks for.
 THRESHOLDS = """
 ALTER TABLE alert_rules DROP CONSTRAINT IF EXISTS alert_rules_threshold_limit;
@@ -146,14 +165,20 @@ BEGIN
            AND (wanted IS NULL OR store_id = ANY (wanted))
          ORDER BY store_id, product_id, timestamp DESC)
     ),
+    in_force AS MATERIALIZED (
+        SELECT store_id, product_id, reorder_point, lead_time_days
+        FROM reorder_points
+        WHERE effective_from <= as_of AND (effective_to IS NULL OR effective_to > as_of)
+          AND (wanted IS NULL OR store_id = ANY (wanted))
+    ),
     measured AS (
         SELECT store_id, product_id, department, category, on_hand, available, timestamp,
                reorder_point, coalesce(lead_time_days, 7) AS lead_time_days,
                coalesce(greatest(velocity, 0), 0) AS velocity, silent_days,
                CASE WHEN velocity > 0 THEN available / velocity END AS cover,
-               (first_age - silent_days)::numeric / nullif(bit_count(sale_days::bit(64)) - 1, 0)
-                   AS sale_interval,
-               bit_count(sale_days::bit(64)) AS sale_count,
+               CASE WHEN bit_count(sale_days::bit(64)) >= 5
+                    THEN (first_age - silent_days)::numeric
+                         / (bit_count(sale_days::bit(64)) - 1) END AS sale_interval,
                coalesce(price, unit_price, 0) AS price,
                coalesce(unit_cost, unit_price, price, 0) AS cost,
                products.created_at AS known_since
@@ -161,22 +186,20 @@ BEGIN
         JOIN shops USING (store_id)
         JOIN products USING (product_id)
         LEFT JOIN sold USING (store_id, product_id)
-        LEFT JOIN (SELECT store_id, product_id, reorder_point, lead_time_days
-                   FROM reorder_points
-                   WHERE effective_from <= as_of
-                     AND (effective_to IS NULL OR effective_to > as_of)) AS in_force
-             USING (store_id, product_id)
+        LEFT JOIN in_force USING (store_id, product_id)
         WHERE products.is_active
     ),
     suspects AS (
-        SELECT measured.*
+        SELECT measured.*,
+               CASE WHEN available <= loosest.stockout THEN available END AS stockout,
+               CASE WHEN available <= reorder_point * loosest.low_stock THEN available END
+                   AS low_stock,
+               CASE WHEN cover > loosest.overstock THEN cover END AS overstock,
+               CASE WHEN on_hand > 0 AND coalesce(silent_days, lookback) >= loosest.dead_stock
+                    THEN coalesce(silent_days, lookback) END AS dead_stock,
+               CASE WHEN on_hand > 0 AND silent_days >= sale_interval * loosest.phantom_stock
+                    THEN silent_days / nullif(sale_interval, 0) END AS phantom_stock
         FROM measured CROSS JOIN loosest
-        WHERE available <= loosest.stockout
-           OR available <= reorder_point * loosest.low_stock
-           OR cover > loosest.overstock
-           OR (on_hand > 0 AND coalesce(silent_days, lookback) >= loosest.dead_stock)
-           OR (on_hand > 0 AND sale_count >= 5
-               AND silent_days >= sale_interval * loosest.phantom_stock)
     ),
     judged AS (
         SELECT suspects.*, kind.alert_type, kind.measure, rules.severity,
@@ -185,12 +208,8 @@ BEGIN
                                     ELSE threshold END AS bound
         FROM suspects
         CROSS JOIN LATERAL (VALUES
-            ('stockout', available),
-            ('low_stock', CASE WHEN reorder_point IS NOT NULL THEN available END),
-            ('overstock', cover),
-            ('dead_stock', CASE WHEN on_hand > 0 THEN coalesce(silent_days, lookback) END),
-            ('phantom_stock', CASE WHEN on_hand > 0 AND sale_count >= 5
-                                   THEN silent_days / nullif(sale_interval, 0) END)
+            ('stockout', stockout), ('low_stock', low_stock), ('overstock', overstock),
+            ('dead_stock', dead_stock), ('phantom_stock', phantom_stock)
         ) AS kind (alert_type, measure)
         CROSS JOIN LATERAL (
             SELECT * FROM rules
@@ -201,7 +220,8 @@ BEGIN
               AND rules.category IN ('', suspects.category)
             ORDER BY rules.specificity DESC LIMIT 1
         ) AS rules
-        WHERE kind.measure IS NOT NULL AND rules.is_enabled
+        WHERE num_nonnulls(stockout, low_stock, overstock, dead_stock, phantom_stock) > 0
+          AND kind.measure IS NOT NULL AND rules.is_enabled
     ),
     held AS (
         SELECT judged.*,
@@ -453,24 +473,28 @@ BEGIN
     )
     SELECT count(*) INTO run.worse FROM changed;
 
-    -- Back within 7 days: the same alert takes its key again. By idx_alerts_resolved.
+    -- The last alert on the same condition, by idx_alerts_past.
+    UPDATE pg_temp.found SET previous_id = past.alert_id, resolved_at = past.resolved_at
+    FROM (SELECT found.id, last.* FROM pg_temp.found CROSS JOIN LATERAL (
+              SELECT alerts.alert_id, alerts.resolved_at FROM alerts
+              WHERE alerts.store_id = found.store_id AND alerts.alert_type = found.alert_type
+                AND coalesce(alerts.product_id, alerts.store_id) = found.item
+                AND alerts.status = 'resolved'
+              ORDER BY alerts.resolved_at DESC LIMIT 1) AS last
+          WHERE found.alert_id IS NULL AND found.is_ready AND found.hidden_by = '') AS past
+    WHERE past.id = found.id;
+
+    -- Back within 7 days: the same alert takes its key again.
     WITH back AS (
-        SELECT last.alert_id, found.store_id, found.item, found.alert_type, found.figures
-        FROM pg_temp.found CROSS JOIN LATERAL (
-            SELECT alert_id FROM alerts
-            WHERE alerts.store_id = found.store_id AND alerts.alert_type = found.alert_type
-              AND alerts.product_id IS NOT DISTINCT FROM found.product_id
-              AND alerts.status = 'resolved' AND resolved_at >= moment - INTERVAL '7 days'
-            ORDER BY resolved_at DESC LIMIT 1) AS last
-        WHERE found.alert_id IS NULL AND found.is_ready AND found.hidden_by = ''
+        SELECT id, previous_id, figures FROM pg_temp.found
+        WHERE found.resolved_at >= moment - INTERVAL '7 days'
     ),
     changed AS (
         UPDATE alerts
         SET status = 'open', is_regressed = true, opened_at = moment, resolved_at = NULL,
             resolution = '', worst_grade = 0, opening_figures = back.figures, version = version + 1, updated_at = now()
-        FROM back WHERE back.alert_id = alerts.alert_id
-        RETURNING alerts.customer_id, alerts.alert_id, version, back.store_id, back.item,
-                  back.alert_type, back.figures
+        FROM back WHERE back.previous_id = alerts.alert_id
+        RETURNING alerts.customer_id, alerts.alert_id, version, back.id, back.figures
     ),
     logged AS (
         INSERT INTO alert_events (customer_id, alert_id, version, kind, from_status, to_status,
@@ -480,10 +504,8 @@ BEGIN
         FROM changed
     ),
     known AS (
-        UPDATE pg_temp.found SET alert_id = changed.alert_id
-        FROM changed
-        WHERE changed.store_id = found.store_id AND changed.item = found.item
-          AND changed.alert_type = found.alert_type
+        UPDATE pg_temp.found SET alert_id = changed.alert_id FROM changed
+        WHERE changed.id = found.id
     )
     SELECT count(*) INTO run.regressed FROM changed;
 
@@ -495,12 +517,7 @@ BEGIN
             created_at, opened_at, last_seen_at, judged_at)
         SELECT (SELECT current_customer_id()), store_id, product_id, alert_type, severity,
                message, money, figures, figures, rule, grade, grade,
-               CASE WHEN found.alert_id IS NULL THEN (
-                   SELECT alert_id FROM alerts AS past
-                   WHERE past.store_id = found.store_id AND past.alert_type = found.alert_type
-                     AND past.product_id IS NOT DISTINCT FROM found.product_id
-                     AND past.status = 'resolved'
-                   ORDER BY resolved_at DESC LIMIT 1) END,
+               CASE WHEN found.alert_id IS NULL THEN found.previous_id END,
                moment, moment, moment, moment
         FROM pg_temp.found
         WHERE found.alert_id IS NOT NULL OR (found.is_ready AND found.hidden_by = '')
@@ -615,6 +632,7 @@ BEGIN
                coalesce(held.product_id, held.store_id) AS item,
                array_position(ARRAY['info', 'warning', 'critical'], held.severity) AS priority,
                held.evaluations_to_open = 1 AS is_ready, NULL::uuid AS alert_id,
+               NULL::uuid AS previous_id, NULL::timestamptz AS resolved_at,
                '' AS hidden_by
         FROM alert_conditions(moment, evaluate_alerts.as_of IS NULL, wanted) AS held;
         ANALYZE pg_temp.found;
@@ -680,6 +698,7 @@ class Migration(migrations.Migration):
 
     operations = [
         RunSQL(JUDGED_AT, "ALTER TABLE alerts DROP COLUMN IF EXISTS judged_at;"),
+        RunSQL(KEYS, DROP_KEYS),
         RunSQL(
             THRESHOLDS,
             "ALTER TABLE alert_rules DROP CONSTRAINT IF EXISTS alert_rules_threshold_limit;",
