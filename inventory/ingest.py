@@ -4,7 +4,7 @@ What a customer has already is left as it is: people edit it, a feed does not un
 """
 
 from shelfops.ingestion.columns import Column
-from shelfops.ingestion.feeds import Feed
+from shelfops.ingestion.feeds import ALLOWED, Feed
 from shelfops.ingestion.moments import MOMENTS
 
 # What the columns of a file of counts are called, besides the names that are ours.
@@ -147,7 +147,7 @@ INVENTORY_LEVELS = Feed(
         "source": "text",
     },
     judge=f"""
-    SELECT line_number, store_id, product_id, moment AS timestamp, on_hand, allocated,
+    SELECT line_number, store_id, product_id, moment AS timestamp, on_hand, allocated, repeated,
            coalesce(nullif(source, ''), 'feed') AS source,
            coalesce(flaw, CASE
                 WHEN store_id IS NULL THEN ARRAY['store', 'unknown store']
@@ -168,7 +168,7 @@ INVENTORY_LEVELS = Feed(
                     THEN ARRAY['source', 'unknown source']
            END) AS problem
     FROM staged
-    LEFT JOIN stores ON stores.code = staged.store
+    LEFT JOIN stores ON stores.code = staged.store AND {ALLOWED}
     LEFT JOIN products ON products.sku = staged.product
     {MOMENTS.format(time="timestamp")}
     CROSS JOIN LATERAL (
@@ -183,7 +183,7 @@ INVENTORY_LEVELS = Feed(
     ),
     judged AS MATERIALIZED (
         SELECT line_number, found.store_id, found.product_id, found.timestamp, on_hand, allocated,
-               found.source, present.store_id IS NOT NULL AS present,
+               found.source, repeated, present.store_id IS NOT NULL AS present,
                CASE WHEN problem IS NOT NULL THEN problem
                     WHEN present.quantity_on_hand <> on_hand
                         THEN ARRAY['quantity_on_hand', 'differs from what is there']

@@ -1,7 +1,7 @@
 """How point-of-sale lines are read, judged and placed."""
 
 from shelfops.ingestion.columns import Column
-from shelfops.ingestion.feeds import Feed
+from shelfops.ingestion.feeds import ALLOWED, Feed
 from shelfops.ingestion.moments import MOMENTS
 
 # What a file's columns are called, besides the names that are ours.
@@ -29,7 +29,7 @@ COLUMNS = (
 # Both joins go by the unique keys (customer_id, code) and (customer_id, sku).
 JUDGE = f"""
 SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line, quantity,
-       unit_price, total_amount,
+       unit_price, total_amount, repeated,
        coalesce(flaw, CASE
             WHEN store_id IS NULL THEN ARRAY['store', 'unknown store']
             WHEN product_id IS NULL THEN ARRAY['product', 'unknown product']
@@ -50,12 +50,12 @@ SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line,
                 THEN ARRAY['quantity', 'quantity 0 without value']
        END) AS problem
 FROM (
-    SELECT line_number, flaw, store_id, product_id, moment AS sold_at, skipped,
+    SELECT line_number, flaw, store_id, product_id, moment AS sold_at, skipped, repeated,
            (moment AT TIME ZONE stores.time_zone)::date AS business_date, receipt, line,
            units AS quantity, amount AS total_amount,
            coalesce(staged.unit_price, amount / nullif(units, 0), amount) AS unit_price
     FROM staged
-    LEFT JOIN stores ON stores.code = staged.store
+    LEFT JOIN stores ON stores.code = staged.store AND {ALLOWED}
     LEFT JOIN products ON products.sku = staged.product
     {MOMENTS.format(time="sold_at")}
     CROSS JOIN LATERAL (
@@ -73,7 +73,7 @@ span AS (
 judged AS MATERIALIZED (
     SELECT line_number, found.store_id, found.product_id, found.sold_at, found.business_date,
            found.receipt, found.line, found.quantity, found.unit_price, found.total_amount,
-           present.line IS NOT NULL AS present,
+           repeated, present.line IS NOT NULL AS present,
            CASE WHEN problem IS NOT NULL THEN problem
                 WHEN present.product_id <> found.product_id
                     THEN ARRAY['product', 'differs from what is there']

@@ -98,6 +98,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
     ),
     "Imports": (
         Page(
+            "Upload a file",
+            "cloud_upload",
+            "imports:upload",
+            "ingestion.add_importbatch",
+            "Sales or counts of stock, from your tills and scanners.",
+        ),
+        Page(
             "Import batches",
             "upload_file",
             "admin:ingestion_importbatch_changelist",

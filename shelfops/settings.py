@@ -172,6 +172,9 @@ TEMPLATES = [
     },
 ]
 
+# Uploaded files until they are imported; private, and swept by itself.
+UPLOAD_DIR = Path(env.str("UPLOAD_DIR", default=str(BASE_DIR / ".shelfops" / "uploads")))
+
 AUTH_USER_MODEL = "tenancy.User"
 AUTHENTICATION_BACKENDS = ["shelfops.tenancy.backends.EmailBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

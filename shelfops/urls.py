@@ -6,6 +6,7 @@ from django.urls import include, path
 from inventory.product_page import ProductReport
 from inventory.views import StockReport
 from sales.views import SalesReport
+from shelfops.ingestion.uploads import views as uploads
 from shelfops.saved_views.views import ChangeView, Save
 from shelfops.tenancy.views import start_acting, stop_acting
 
@@ -18,11 +19,18 @@ saved_views = [
     path("", Save.as_view(), name="save"),
     path("<uuid:view_id>/", ChangeView.as_view(), name="change"),
 ]
-acting = admin.site.admin_view
+acting = in_shell = admin.site.admin_view
+imports = [
+    path("new/", in_shell(uploads.upload_page), name="upload"),
+    path("files/<str:ticket>/", uploads.receive, name="receive"),
+    path("check/<str:ticket>/", in_shell(uploads.check), name="check"),
+    path("progress/<str:ticket>/", uploads.progress, name="progress"),
+]
 
 urlpatterns = [
     path("reports/", include((reports, "reports"))),
     path("saved-views/", include((saved_views, "saved-views"))),
+    path("imports/", include((imports, "imports"))),
     path("acting/start/<uuid:customer_id>/", acting(start_acting), name="start-acting"),
     path("acting/stop/", acting(stop_acting), name="stop-acting"),
     path("", admin.site.urls),

@@ -45,6 +45,8 @@ class Objects:
     by_model: dict[tuple[str, str], object]
 
     def value(self, page: Page, parameter: str) -> object:
+        if parameter == "ticket":  # of an upload: made for a session, so that none fits here
+            return "none"
         if parameter == "id":  # Django names the page of any user model's password alike
             return self.by_model["tenancy", "user"]
         if match := ADMIN_PAGE.fullmatch(page.name):

@@ -10,12 +10,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.db.models import Count
 
-from shelfops.ingestion.columns import Column
-from shelfops.ingestion.feeds import Feed, Source, describe, load
-from shelfops.ingestion.files import FileProblem, open_rows, sha256
+from shelfops.ingestion.feeds import describe, explain
+from shelfops.ingestion.files import FileProblem
+from shelfops.ingestion.imports import Kind, Order, import_file
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.ingestion.progress import show
-from shelfops.ingestion.reader import Dialect, Reader
+from shelfops.ingestion.reader import Dialect
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 from shelfops.timescale.refresh import refresh_requested
@@ -53,8 +53,7 @@ class CustomerCommand(BaseCommand):
 class ImportCommand(CustomerCommand):
     """Imports a file whole or not at all; exit status 1 says that nothing was imported."""
 
-    feed: Feed
-    columns: tuple[Column, ...]
+    kind: Kind
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -79,7 +78,7 @@ class ImportCommand(CustomerCommand):
             default=[],
             metavar="NAME=HEADER",
             help="headers that are not found by name; columns: "
-            + ", ".join(column.name for column in self.columns),
+            + ", ".join(column.name for column in self.kind.columns),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -93,40 +92,27 @@ class ImportCommand(CustomerCommand):
         zone = options["time_zone"]
         if zone is not None and zone not in available_timezones():
             raise CommandError(f"{zone} is not a time zone. Use a name such as Europe/Berlin.")
-        batch = self.imported(customer, options["file"], dialect, zone)
-        self.summarise(batch)
+        order = Order(
+            options["file"],
+            type(self).__module__.rpartition(".")[2],
+            dialect=dialect,
+            time_zone=zone,
+        )
+        self.summarise(self.imported(customer, order))
 
-    def imported(
-        self, customer: Customer, path: Path, dialect: Dialect, zone: str | None
-    ) -> ImportBatch:
+    def imported(self, customer: Customer, order: Order) -> ImportBatch:
         try:
             with show(self.stdout) as step:
-                with (
-                    open_rows(path, dialect.encoding, dialect.delimiter) as file,
-                    step(f"{path.name}", 0) as advance,
-                ):
-                    reader = Reader(file, self.columns, dialect)
-                    source = self.source(path, reader, zone)
-                    batch = load(customer, self.feed, source, reader.records(), advance)
+                with step(order.path.name, 0) as advance:
+                    batch = import_file(customer, self.kind, order, lambda rows, _: advance(rows))
                 if batch.rows_inserted:
                     with step("Aggregates", 0):
                         self.refresh()
         except (FileProblem, DatabaseError) as error:
-            what = str(error) if isinstance(error, FileProblem) else describe(error)
-            raise CommandError(f"Nothing was imported. {what}") from error
+            raise CommandError(f"Nothing was imported. {explain(error)}") from error
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted. Nothing was imported.", returncode=130) from error
         return batch
-
-    def source(self, path: Path, reader: Reader, zone: str | None) -> Source:
-        named = {
-            column.name: reader.file.header[index]
-            for column, index in zip(self.columns, reader.indexes, strict=True)
-            if index >= 0
-        }
-        metadata = {"columns": reader.header, "named": named, "time_zone": zone}
-        command = type(self).__module__.rpartition(".")[2]
-        return Source(path.name[-255:], sha256(path), command, metadata, zone)
 
     def summarise(self, batch: ImportBatch) -> None:
         self.stdout.write(
@@ -134,6 +120,11 @@ class ImportCommand(CustomerCommand):
             f" {batch.rows_inserted:,} added, {batch.rows_present:,} there already,"
             f" {batch.rows_refused:,} refused."
         )
+        if batch.repeated_times:
+            self.stdout.write(
+                f"  {batch.repeated_times:,} times came twice, as the clocks were put back; the"
+                " first was taken."
+            )
         if not batch.rows_refused:
             return
         with tenant(batch.customer):

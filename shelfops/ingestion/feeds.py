@@ -13,12 +13,13 @@ two with the same rows neither lock each other out nor miss what the other has b
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 from typing import Any
+from uuid import UUID, uuid4
 
 import pyarrow
 import pyarrow.compute as pc
@@ -29,7 +30,8 @@ from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
-from shelfops.ingestion.models import ImportBatch
+from shelfops.ingestion.files import FileProblem
+from shelfops.ingestion.models import REPEATED_TIMES, ImportBatch
 from shelfops.tenancy.context import set_local, tenant
 from shelfops.tenancy.models import Customer
 
@@ -53,10 +55,12 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(alive)s, 0)),
        pg_advisory_xact_lock(hashtextextended(%(turn)s, 0))
 """
 ALIVE = "import batch "
+# An import takes its lock a moment after its record is there; a few seconds are left to it.
 BURY = """
 UPDATE import_batches SET status = 'failed', error = 'interrupted', finished_at = now()
-WHERE status = 'running' AND kind = %s AND source_hash = %s
-  AND pg_try_advisory_xact_lock(hashtextextended(%s || batch_id::text, 0))
+WHERE status = 'running' AND kind = ANY (%(kinds)s)
+  AND (source_hash = %(hash)s OR started_at < now() - INTERVAL '10 seconds')
+  AND pg_try_advisory_xact_lock(hashtextextended(%(alive)s || batch_id::text, 0))
 """
 
 # `judged` has the columns to place, and `problem`: NULL, or what is wrong as {field, reason}; if
@@ -77,11 +81,15 @@ refused AS (
 ),
 {place}
 SELECT (SELECT count(*) FROM judged WHERE problem IS NOT NULL), count(*),
-       {absent} - count(*), min(touched), max(touched),
+       {absent} - count(*), min(touched), max(touched), {repeated},
        request_refresh(array_agg(DISTINCT date_trunc('day', touched, 'UTC')))
 FROM placed
 """
+REPEATED = "(SELECT count(*) FROM judged WHERE problem IS NULL AND repeated)"
 ABSENT = "(SELECT count(*) FROM judged WHERE problem IS NULL AND NOT present)"
+
+# For a join of `stores`: those that the importing person works in.
+ALLOWED = "(%(stores)s::uuid[] IS NULL OR stores.store_id = ANY (%(stores)s::uuid[]))"
 
 # By idx_refused_rows_batch.
 REFUSED_LINES = """
@@ -125,11 +133,14 @@ class Feed:
 
     @property
     def statement(self) -> str:
+        repeated = REPEATED if "local_time" in self.columns else "0"
         if not self.compare:
             judge = f"judged AS MATERIALIZED ({self.judge})"
-            return STATEMENT.format(judge=judge, place=self.place, absent="count(*)")
-        judge = f"candidates AS MATERIALIZED ({self.judge}),\n{self.compare}"
-        return STATEMENT.format(judge=judge, place=self.place, absent=ABSENT)
+            absent = "count(*)"
+        else:
+            judge = f"candidates AS MATERIALIZED ({self.judge}),\n{self.compare}"
+            absent = ABSENT
+        return STATEMENT.format(judge=judge, place=self.place, absent=absent, repeated=repeated)
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,8 @@ class Source:
     """Where records come from: the file's name, its SHA-256, and who imports it.
 
     Times without a zone are those of `time_zone`, or of the store's own if it is None. Those
-    that a change of clocks skips are refused, unless they were `moved` from another year.
+    that a change of clocks skips are refused, unless they were `moved` from another year. Stores
+    other than `stores` are unknown, if it is not None. The batch gets `batch_id`, or a new id.
     """
 
     name: str
@@ -146,16 +158,22 @@ class Source:
     metadata: dict[str, Any] = field(default_factory=dict)
     time_zone: str | None = None
     moved: bool = False
+    stores: Sequence[UUID] | None = None
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True)
 class Placed:
-    """What became of a block: its rows inserted and refused, and when the inserted ones were."""
+    """What became of a block: its rows inserted and refused, and when the inserted ones were.
+
+    `repeated` counts the rows whose time the clocks showed twice, of which the first was taken.
+    """
 
     inserted: int
     refused: int
     first: datetime | None
     last: datetime | None
+    repeated: int
 
 
 def load(
@@ -206,8 +224,9 @@ def take_turn(cursor: CursorWrapper, batch: ImportBatch) -> None:
 def recorded(customer: Customer, feed: Feed, source: Source) -> Iterator[ImportBatch]:
     """The record of an import that the block carries out: done, or failed if it raises."""
     with tenant(customer):
-        bury(feed, source)
+        bury([feed.kind], source.sha256)
         batch = ImportBatch.objects.create(
+            batch_id=source.batch_id or uuid4(),
             customer=customer,
             kind=feed.kind,
             source=source.name,
@@ -218,15 +237,15 @@ def recorded(customer: Customer, feed: Feed, source: Source) -> Iterator[ImportB
     try:
         yield batch
     except BaseException as error:
-        finish(customer, batch, ImportBatch.Status.FAILED, describe(error))
+        finish(customer, batch, ImportBatch.Status.FAILED, explain(error))
         raise
     finish(customer, batch, ImportBatch.Status.DONE)
 
 
-def bury(feed: Feed, source: Source) -> None:
-    """Mark as failed what is left of imports of this file whose process has gone."""
+def bury(kinds: Sequence[str], file_hash: str = "") -> None:
+    """Mark as failed the imports of these kinds whose process has gone, at once those of a file."""
     with connection.cursor() as cursor:
-        cursor.execute(BURY, [feed.kind, source.sha256, ALIVE])
+        cursor.execute(BURY, {"kinds": list(kinds), "hash": file_hash, "alive": ALIVE})
 
 
 def finish(customer: Customer, batch: ImportBatch, status: str, error: str = "") -> None:
@@ -242,6 +261,11 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"
 
 
+def explain(error: BaseException) -> str:
+    """What a person can do with the error: all of what we say ourselves, else its first line."""
+    return str(error) if isinstance(error, FileProblem) else describe(error)
+
+
 def place(
     cursor: CursorWrapper, feed: Feed, source: Source, batch: ImportBatch, block: pyarrow.Table
 ) -> Placed:
@@ -255,15 +279,16 @@ def place(
         "source_hash": batch.source_hash,
         "time_zone": source.time_zone,
         "moved": source.moved,
+        "stores": None if source.stores is None else list(source.stores),
     }
     cursor.execute(feed.statement, params)
-    refused, inserted, twice, first, last, _ = cursor.fetchone()
+    refused, inserted, twice, first, last, repeated, _ = cursor.fetchone()
     if twice:  # lines of the block had the same key; now each is compared with the first
         cursor.execute(feed.statement, params)
         refused, *_ = cursor.fetchone()
     if refused and "original" in block.column_names:
         keep_originals(cursor, batch, block)
-    return Placed(inserted, refused, first, last)
+    return Placed(inserted, refused, first, last, repeated)
 
 
 def column(block: pyarrow.Table, name: str) -> pyarrow.Array:
@@ -288,11 +313,14 @@ def keep_originals(cursor: CursorWrapper, batch: ImportBatch, block: pyarrow.Tab
 
 
 def count(batch: ImportBatch, read: int, placed: Placed) -> None:
+    if placed.repeated:
+        batch.metadata[REPEATED_TIMES] = batch.metadata.get(REPEATED_TIMES, 0) + placed.repeated
     ImportBatch.objects.filter(pk=batch.pk).update(
         rows_read=F("rows_read") + read,
         rows_inserted=F("rows_inserted") + placed.inserted,
         rows_refused=F("rows_refused") + placed.refused,
         rows_present=F("rows_present") + read - placed.inserted - placed.refused,
+        metadata=batch.metadata,
         touched_from=Least("touched_from", Value(placed.first, MOMENT)),
         touched_until=Greatest("touched_until", Value(placed.last, MOMENT)),
     )

@@ -5,6 +5,7 @@ Memory is bounded by the largest row that is accepted, not by the file: a longer
 
 import csv
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,9 +73,9 @@ def open_rows(
             raise FileProblem("This is a spreadsheet or a ZIP file. Save it as CSV.")
         elif start[:2] == b"\x1f\x8b":
             with gzip.open(file) as unpacked:
-                yield CsvRows(unpacked, encoding, delimiter)
+                yield CsvRows(unpacked, encoding, delimiter, file)
         else:
-            yield CsvRows(file, encoding, delimiter)
+            yield CsvRows(file, encoding, delimiter, file)
 
 
 class CsvRows:
@@ -82,7 +83,10 @@ class CsvRows:
 
     plain: frozenset[int] = frozenset()
 
-    def __init__(self, file: Any, encoding: str | None, delimiter: str | None) -> None:
+    def __init__(
+        self, file: Any, encoding: str | None, delimiter: str | None, packed: BinaryIO
+    ) -> None:
+        self.packed, self.size = packed, os.fstat(packed.fileno()).st_size
         self.characters, self.line, self.row_line, self.is_odd = 0, 0, 1, False
         with self.explained():
             self.encoding = encoding or encoding_of(file)
@@ -99,6 +103,11 @@ class CsvRows:
                 skipinitialspace=True,
             )
             self.header = [name.strip().lstrip("\ufeff") for name in next(self.reader)]
+
+    @property
+    def share(self) -> float:
+        """How much of the file has been read, from 0 to 1."""
+        return min(self.packed.tell() / max(self.size, 1), 1)
 
     def rows(self, wanted: list[int]) -> Iterator[Rows]:
         """Rows in groups; of their columns those with an index in `wanted`."""
@@ -197,6 +206,7 @@ class ParquetRows:
     """Rows of a Parquet file, numbered from 1. Of its columns only the wanted are read."""
 
     def __init__(self, file: BinaryIO) -> None:
+        self.count = 0
         with self.explained():
             self.file = pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 16)
         schema = self.file.schema_arrow
@@ -208,13 +218,17 @@ class ParquetRows:
 
     def rows(self, wanted: list[int]) -> Iterator[Rows]:
         names = [self.header[index] for index in wanted]
-        number = 1
         with self.explained():
             for batch in self.file.iter_batches(ROWS_AT_ONCE, columns=names):
                 read = {index: as_text(batch[self.header[index]]) for index in wanted}
-                lines = list(range(number, number + batch.num_rows))
-                number += batch.num_rows
+                first = self.count + 1
+                self.count += batch.num_rows
+                lines = list(range(first, self.count + 1))
                 yield self.grouped(lines, read)
+
+    @property
+    def share(self) -> float:
+        return self.count / max(int(self.file.metadata.num_rows), 1)
 
     def grouped(self, lines: list[int], read: dict[int, Any]) -> Rows:
         flaws: dict[int, Flaw] = {}

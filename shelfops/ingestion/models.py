@@ -7,6 +7,9 @@ from django.utils import timezone
 
 from shelfops.tenancy.models import TenantModel
 
+# In a batch's metadata: how many of its times the clocks showed twice.
+REPEATED_TIMES = "repeated_times"
+
 
 class ImportBatch(TenantModel):
     """One import of one file: `rows_read` = inserted + already there + refused.
@@ -53,6 +56,11 @@ class ImportBatch(TenantModel):
     def has_effect(self) -> bool:
         """Whether there is anything to undo."""
         return self.rows_inserted > 0
+
+    @property
+    def repeated_times(self) -> int:
+        """Rows whose time the clocks showed twice; the first of the two was taken."""
+        return int(self.metadata.get(REPEATED_TIMES, 0))
 
 
 class RefusedRow(TenantModel):

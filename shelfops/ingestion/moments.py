@@ -1,6 +1,7 @@
 """When something happened, of which a file tells the time with or without its zone."""
 
-# For a FROM that has `staged` and `stores`: adds `moment`, and whether the clocks `skipped` it.
+# For a FROM that has `staged` and `stores`: adds `moment`, and whether the clocks `skipped` or
+# `repeated` it.
 # {time} is the column of times that come with their zone; `local_time` is what a clock on the
 # wall showed, the store's own unless the import names a zone.
 #
@@ -21,6 +22,8 @@ MOMENTS = """
         SELECT CASE WHEN staged.{time} IS NOT NULL THEN staged.{time}
                     WHEN earlier < later AND earlier AT TIME ZONE zone = clock THEN earlier
                     ELSE later END AS moment,
+               staged.{time} IS NULL AND earlier < later
+                   AND earlier AT TIME ZONE zone = clock AS repeated,
                staged.{time} IS NULL AND NOT %(moved)s
                    AND later AT TIME ZONE zone <> clock AS skipped
         OFFSET 0) AS moments

@@ -5,19 +5,33 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from django.db.models import F, Func, IntegerField, Max
+from django.db.models import F, Func, IntegerField, Max, QuerySet
 
+from inventory.models import Store
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.reports.export import BYTE_ORDER_MARK, Echo, safe
+from shelfops.tenancy.models import User
 
 # No names that a feed's columns have, so that the file can be imported as it is.
 HEAD = ["Refused line", "Refused field", "Refused reason"]
 NUMBER = re.compile(r"[+-]?[\d.,]+", re.ASCII)
 
 
-def refused_csv(batch: ImportBatch) -> Iterator[str]:
-    """The file, line by line; to be read in the transaction of the batch's customer."""
+def visible_to(user: User, rows: QuerySet[RefusedRow]) -> QuerySet[RefusedRow]:
+    """Of `rows` those of the user's stores; a row knows its store by the file's code alone."""
+    if not user.is_store_scoped:
+        return rows
+    codes = Store.objects.visible_to(user).values_list("code", flat=True)
+    return rows.filter(content__store__in=list(codes))
+
+
+def refused_csv(batch: ImportBatch, user: User | None = None) -> Iterator[str]:
+    """The file, line by line; to be read in the transaction of the batch's customer.
+
+    With a user, of the rows that they may see.
+    """
     rows = RefusedRow.objects.filter(batch=batch).order_by("line_number")
+    rows = rows if user is None else visible_to(user, rows)
     header = columns_of(batch)
     writer = csv.writer(Echo())
     yield BYTE_ORDER_MARK + writer.writerow(HEAD + [cell(name) for name in header])

@@ -37,6 +37,8 @@ _MANAGER = (
         "inventory.add_product",
         "inventory.change_product",
         "inventory.add_reorderpoint",
+        "ingestion.add_importbatch",
+        "ingestion.undo_importbatch",
     }
 )
 _ADMIN = (

@@ -21,7 +21,7 @@ SIDE_BAR = {
     "admin": {
         *("Home", "Sales report", "Transactions", "Forecasts", "Stock report", "Products"),
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
-        *("Import batches", "Refused rows", "Users", "Operator access"),
+        *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
     },
     "staff": {
         *("Home", "Stock report", "Products", "Reorder points", "Inventory levels", "Stores"),

@@ -1,7 +1,7 @@
 """Imports a file of counts of stock."""
 
-from inventory.ingest import INVENTORY_LEVELS, LEVEL_COLUMNS
 from shelfops.ingestion.command import ImportCommand
+from shelfops.ingestion.imports import KINDS
 
 
 class Command(ImportCommand):
@@ -10,4 +10,4 @@ class Command(ImportCommand):
         " product is its current stock. Counts that are there already are left as they are; rows"
         " that cannot be placed are kept with the reason."
     )
-    feed, columns = INVENTORY_LEVELS, LEVEL_COLUMNS
+    kind = KINDS["inventory_levels"]

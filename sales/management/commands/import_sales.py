@@ -1,7 +1,7 @@
 """Imports a file of point-of-sale lines."""
 
-from sales.ingest import COLUMNS, TRANSACTIONS
 from shelfops.ingestion.command import ImportCommand
+from shelfops.ingestion.imports import KINDS
 
 
 class Command(ImportCommand):
@@ -9,4 +9,4 @@ class Command(ImportCommand):
         "Import point-of-sale lines from a file, whole or not at all. Lines that are there already"
         " are left as they are; rows that cannot be placed are kept with the reason."
     )
-    feed, columns = TRANSACTIONS, COLUMNS
+    kind = KINDS["transactions"]

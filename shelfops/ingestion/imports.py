@@ -1,0 +1,93 @@
+"""Imports a file of sales or counts of stock, whoever asks for it: a command or an upload."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from inventory.ingest import INVENTORY_LEVELS, LEVEL_COLUMNS
+from sales.ingest import COLUMNS, TRANSACTIONS
+from shelfops.ingestion.columns import Column
+from shelfops.ingestion.feeds import Feed, Source, load
+from shelfops.ingestion.files import open_rows, sha256
+from shelfops.ingestion.models import ImportBatch
+from shelfops.ingestion.reader import Dialect, Reader
+from shelfops.tenancy.models import Customer
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file can hold: its title for people, its feed, and the columns to look for."""
+
+    title: str
+    feed: Feed
+    columns: Sequence[Column]
+
+
+KINDS = {
+    "transactions": Kind("Sales", TRANSACTIONS, COLUMNS),
+    "inventory_levels": Kind("Counts of stock", INVENTORY_LEVELS, LEVEL_COLUMNS),
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A file to import, how to read it, and for whom.
+
+    Lines of stores other than `stores` are refused as unknown, if it is not None. Times without
+    a zone are those of `time_zone`, or of the store's own.
+    """
+
+    path: Path
+    imported_by: str
+    name: str = ""
+    dialect: Dialect = field(default_factory=Dialect)
+    time_zone: str | None = None
+    stores: Sequence[UUID] | None = None
+    batch_id: UUID | None = None
+
+
+def import_file(
+    customer: Customer,
+    kind: Kind,
+    order: Order,
+    progress: Callable[[int, float], None] = lambda rows, share: None,
+) -> ImportBatch:
+    """Import the file whole or not at all; FileProblem or a database error if not at all.
+
+    `progress` is told of rows that have been placed, and which share of the file is read.
+    """
+    with open_rows(order.path, order.dialect.encoding, order.dialect.delimiter) as rows:
+        reader = Reader(rows, kind.columns, order.dialect)
+        return load(
+            customer,
+            kind.feed,
+            source(order, reader),
+            reader.records(),
+            lambda done: progress(done, rows.share),
+        )
+
+
+def source(order: Order, reader: Reader) -> Source:
+    named = {
+        column.name: reader.file.header[index]
+        for column, index in zip(reader.columns, reader.indexes, strict=True)
+        if index >= 0
+    }
+    metadata: dict[str, Any] = {
+        "columns": reader.header,
+        "named": named,
+        "time_zone": order.time_zone,
+    }
+    if order.stores is not None:
+        metadata["stores"] = sorted(map(str, order.stores))
+    return Source(
+        (order.name or order.path.name)[-255:],
+        sha256(order.path),
+        order.imported_by,
+        metadata,
+        order.time_zone,
+        stores=order.stores,
+        batch_id=order.batch_id,
+    )
