@@ -134,6 +134,7 @@ def imported(upload: Upload, job: dict[str, Any], user: User, customer: Customer
 
 def finish(upload: Upload, batch: ImportBatch) -> None:
     """The rows are in; if their totals cannot follow at once, the owner's job brings them."""
+    upload.file.unlink(missing_ok=True)
     figures = figures_of(batch)
     if batch.rows_inserted:
         upload.report("totals", **figures)
