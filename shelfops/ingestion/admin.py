@@ -67,13 +67,21 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     list_filter = (("status", ChoicesDropdownFilter),)
     search_fields = ("source", "kind", "imported_by")
     search_help_text = "File, kind or person"
-    fieldsets = (
-        (None, {"fields": (("source", "holds", "status"), "error")}),
-        ("Rows", {"fields": (("read", "inserted", "present", "refused"), "repeated")}),
-        ("Origin", {"fields": (("imported_by", "started_at", "finished_at"), "source_hash")}),
-        ("Undone", {"fields": (("undone_by", "undone_at"),)}),
-    )
     readonly_fields = ("holds", "read", "inserted", "present", "refused", "repeated")
+
+    def get_fieldsets(self, request: HttpRequest, obj: ImportBatch | None = None) -> Any:
+        """What there is to say of the import, and no empty fields."""
+        what: list[Any] = [("source", "holds", "status")]
+        rows: list[Any] = [("read", "inserted", "present", "refused")]
+        sections = [(None, {"fields": what}), ("Rows", {"fields": rows})]
+        if obj is not None and obj.error:
+            what.append("error")
+        if obj is not None and obj.repeated_times:
+            rows.append("repeated")
+        if obj is not None and obj.undone_at:
+            sections.append(("Undone", {"fields": [("undone_by", "undone_at")]}))
+        times = ("imported_by", "started_at", "finished_at")
+        return [*sections, ("Origin", {"fields": [times, "source_hash"]})]
 
     @display(description="Holds", ordering="kind")
     def holds(self, batch: ImportBatch) -> str:
@@ -105,8 +113,6 @@ class ImportBatchAdmin(ReadOnlyAdmin):
 
     @display(description="Times that came twice")
     def repeated(self, batch: ImportBatch) -> str:
-        if not batch.repeated_times:
-            return "None"
         return f"{batch.repeated_times:,}, as the clocks were put back; the first was taken"
 
     @display(description="Status", ordering="status", label=STATUS)
@@ -175,7 +181,6 @@ class ImportBatchAdmin(ReadOnlyAdmin):
             "holds": self.holds(batch),
             "reasons": reasons,
             "warnings": [] if reasons else undo.KINDS[batch.kind].warnings(batch),
-            "opts": self.opts,
         }
         return TemplateResponse(request, "ingestion/bulk_undo.html", context)
 
