@@ -7,11 +7,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from inventory.models import ReorderPoint, StoreAssignment
+from inventory.models import ReorderPoint
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.roles import Role
 from tests.admin.forms import product_form, reorder_point, starting
-from tests.cast import PASSWORD, make_customer, make_user
+from tests.cast import PASSWORD
 from tests.rows import days_ago, fill
 
 LOGIN = reverse("admin:login")
@@ -112,22 +112,6 @@ def test_it_keeps_the_database_error_to_itself(cast, client_of, monkeypatch):
     assert "Renamed" not in page
     with tenant(cast.customer):
         assert ReorderPoint.objects.count() == 1
-
-
-def test_it_tells_a_new_customers_admin_where_to_start(client_of):
-    customer = make_customer("Brand New")
-    with tenant(customer):
-        admin = make_user(Role.ADMIN, customer)
-    page = client_of(admin).get("/").content.decode()
-    assert "Add your first store" in page
-    assert "nothing sold the week before" in page
-
-
-def test_it_tells_a_manager_without_a_store_whom_to_ask(cast, client_of):
-    with tenant(cast.customer):
-        StoreAssignment.objects.filter(user=cast.manager).delete()
-    page = client_of(cast.manager).get("/").content.decode()
-    assert "No store is assigned to you yet" in page
 
 
 def test_it_tells_an_empty_list_from_a_search_without_a_match(cast, client_of):
