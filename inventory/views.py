@@ -63,15 +63,19 @@ class StockReport(Report):
         return f"Stock now, {SORTS[filters.order][1]}"
 
     def figures(self, totals: Row) -> list[dict[str, str]]:
+        cost, retail = totals["cost_value"], totals["retail_value"]
         cards = [
-            ("Products in stores", show(Kind.COUNT, totals["rows"]), ""),
-            ("At or below the reorder point", show(Kind.COUNT, totals["below"]), ""),
-            ("Nothing available", show(Kind.COUNT, totals["empty"]), ""),
+            ("Products in stores", show(Kind.COUNT, totals["rows"]), "", ""),
+            ("At or below the reorder point", show(Kind.COUNT, totals["below"]), "", ""),
+            ("Nothing available", show(Kind.COUNT, totals["empty"]), "", ""),
         ]
-        for key, label in (("cost_value", "Value at cost"), ("retail_value", "Value at retail")):
-            if totals[key] is not None:
-                cards.append((label, show(Kind.MONEY, totals[key]), self.currency))
-        return [{"label": label, "value": value, "unit": unit} for label, value, unit in cards]
+        if cost is not None:
+            note = "" if retail is None else f"{show(Kind.MONEY, retail)} at retail"
+            cards.append(("Value at cost", show(Kind.MONEY, cost), self.currency, note))
+        elif retail is not None:
+            cards.append(("Value at retail", show(Kind.MONEY, retail), self.currency, ""))
+        names = ("label", "value", "unit", "note")
+        return [dict(zip(names, card, strict=True)) for card in cards]
 
     def velocity_period(self, filters: StockFilter) -> Period:
         return Period.ending(last_business_day(filters.stores), VELOCITY_DAYS)
@@ -84,14 +88,14 @@ class StockReport(Report):
             Column("quantity_on_hand", "On hand", Kind.UNITS),
             Column("quantity_allocated", "Allocated", Kind.UNITS),
             Column("quantity_available", "Available", Kind.UNITS),
-            Column("velocity", "Units a day, 28 days", Kind.RATE),
-            Column("velocity_7", "Units a day, 7 days", Kind.RATE),
-            Column("in_stock_velocity", "Units a day in stock", Kind.RATE),
             Column("cover", "Days of cover", Kind.RATE, nothing="no sales"),
             Column("stockout_on", "Projected stockout", Kind.DATE, nothing=""),
             Column("reorder_point", "Reorder point", Kind.UNITS, nothing=""),
             Column("order_quantity", "Suggested order", Kind.UNITS, nothing=""),
             Column("status", "Status", Kind.FLAG, nothing=""),
+            Column("velocity", "Units a day, 28 days", Kind.RATE),
+            Column("velocity_7", "Units a day, 7 days", Kind.RATE),
+            Column("in_stock_velocity", "Units a day in stock", Kind.RATE),
             Column("cost_value", f"Value at cost ({self.currency})", Kind.MONEY),
             Column("retail_value", f"Value at retail ({self.currency})", Kind.MONEY),
             Column("counted_on", "Counted on", Kind.DATE, nothing=""),

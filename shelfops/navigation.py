@@ -45,11 +45,60 @@ GROUPS: dict[str, tuple[Page, ...]] = {
     ),
     "Stock": (
         Page(
-            "Stock report",
+            "Stock now",
             "inventory",
             "reports:stock",
             "reports.stock",
-            "Stock and days of cover of each product in each store.",
+            "Stock, days of cover and what to order, of each product in each store.",
+        ),
+        Page(
+            "Stock as of",
+            "history",
+            "reports:stock-as-of",
+            "reports.stock_analysis",
+            "Stock and its value at the close of any day, and how it got there.",
+        ),
+        Page(
+            "ABC classes",
+            "sort_by_alpha",
+            "reports:abc",
+            "reports.stock_analysis",
+            "Which products bring the revenue.",
+        ),
+        Page(
+            "Stock turn and GMROI",
+            "autorenew",
+            "reports:stock-turn",
+            "reports.stock_analysis",
+            "How often stock was sold, and what it earned.",
+        ),
+        Page(
+            "Sell-through",
+            "shopping_cart_checkout",
+            "reports:sell-through",
+            "reports.stock_analysis",
+            "What share of the stock was sold.",
+        ),
+        Page(
+            "Availability",
+            "event_available",
+            "reports:availability",
+            "reports.stock_analysis",
+            "How much of the time products were there, and the sales lost meanwhile.",
+        ),
+        Page(
+            "Dead stock",
+            "hourglass_disabled",
+            "reports:dead-stock",
+            "reports.stock_analysis",
+            "What lies in the stores and does not sell.",
+        ),
+        Page(
+            "Phantom stock",
+            "question_exchange",
+            "reports:phantom-stock",
+            "reports.stock_analysis",
+            "What the counts say is there, while the sales say it is not.",
         ),
         Page(
             "Products",
@@ -181,7 +230,8 @@ def side_bar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _item(page: Page, path: str) -> dict[str, Any]:
     link = reverse(page.url)
-    active = path == link if page is HOME else path.startswith(link)
+    # A report lies within another's address, an object within its list's.
+    active = path == link if page is HOME or "/reports/" in link else path.startswith(link)
     return {"title": page.title, "icon": page.icon, "link": link, "active": active}
 
 

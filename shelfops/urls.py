@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from inventory.product_page import ProductReport
+from inventory.reports.movement_pages import Availability, SellThrough, StockAsOf, StockTurn
+from inventory.reports.product_pages import AbcClasses, DeadStock, PhantomStock
 from inventory.views import StockReport
 from sales.views import SalesReport
 from shelfops.ingestion.uploads import views as uploads
@@ -13,6 +15,13 @@ from shelfops.tenancy.views import start_acting, stop_acting
 reports = [
     path("sales/", SalesReport.as_view(), name="sales"),
     path("stock/", StockReport.as_view(), name="stock"),
+    path("stock/as-of/", StockAsOf.as_view(), name="stock-as-of"),
+    path("stock/abc/", AbcClasses.as_view(), name="abc"),
+    path("stock/turn/", StockTurn.as_view(), name="stock-turn"),
+    path("stock/sell-through/", SellThrough.as_view(), name="sell-through"),
+    path("stock/availability/", Availability.as_view(), name="availability"),
+    path("stock/dead/", DeadStock.as_view(), name="dead-stock"),
+    path("stock/phantom/", PhantomStock.as_view(), name="phantom-stock"),
     path("products/<uuid:product_id>/", ProductReport.as_view(), name="product"),
 ]
 saved_views = [

@@ -16,20 +16,26 @@ from tests.rows import days_ago, fill
 
 LOGIN = reverse("admin:login")
 
+ANALYSES = {
+    *("Stock as of", "ABC classes", "Stock turn and GMROI", "Sell-through", "Availability"),
+    *("Dead stock", "Phantom stock"),
+}
 SIDE_BAR = {
     "operator": {"Home", "Customers"},
     "admin": {
-        *("Home", "Sales report", "Transactions", "Forecasts", "Stock report", "Products"),
+        *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
         *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
+        *ANALYSES,
     },
     "staff": {
-        *("Home", "Stock report", "Products", "Reorder points", "Inventory levels", "Stores"),
+        *("Home", "Stock now", "Products", "Reorder points", "Inventory levels", "Stores"),
         "Alerts",
     },
     "analyst": {
-        *("Home", "Sales report", "Transactions", "Forecasts", "Stock report", "Products"),
+        *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
         *("Reorder points", "Inventory levels", "Stores"),
+        *ANALYSES,
     },
 }
 SIDE_BAR["manager"] = SIDE_BAR["admin"] - {"Users", "Operator access"}

@@ -94,14 +94,19 @@ class Shop:
             return Store.objects.create(code=code, name=code, **fields)
 
     def count(
-        self, store: Store, product: Product, on_hand: object, allocated: object = 0
+        self,
+        store: Store,
+        product: Product,
+        on_hand: object,
+        allocated: object = 0,
+        days_ago: int = 90,
     ) -> CurrentStock:
-        """Current stock, counted 90 days ago; the ledger holds it no longer."""
+        """Current stock, counted long ago; the ledger holds it no longer."""
         with tenant(self.customer):
             return CurrentStock.objects.create(
                 store=store,
                 product=product,
-                timestamp=datetime.now(UTC) - timedelta(days=90),
+                timestamp=datetime.now(UTC) - timedelta(days=days_ago),
                 quantity_on_hand=on_hand,
                 quantity_allocated=allocated,
                 source="count",

@@ -1,0 +1,131 @@
+"""ABC: which products bring the revenue.
+
+Products are ranked by revenue, of all chosen products or of each department by itself. A are
+those that bring the first 80%, B those up to 95%, C the rest; the product with which a limit is
+crossed belongs to the class that it completes. U is without sales, or returned as much as sold.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from inventory.queries import StockScope
+from inventory.reports.movement import PAGE
+from shelfops.reports.period import Period
+from shelfops.reports.sql import Row, rows, stream
+
+CLASSES = ("A", "B", "C", "U")
+WITHIN = {"all": "NULL::text", "department": "department"}
+ORDERS = {
+    "revenue": "revenue DESC",
+    "units": "units DESC",
+    "label": "label",
+    "class": "class, revenue DESC",
+}
+
+# Bounds on `day` exclude chunks. Only products with sales are ranked; those without are counted,
+# and listed when they are asked for, as a catalogue may have many.
+STATEMENT = """
+WITH sold AS MATERIALIZED (
+    SELECT product_id, sum(revenue) AS revenue, sum(quantity_sold) AS units
+    FROM daily_sales
+    WHERE day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
+      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+    GROUP BY product_id
+),
+catalogue AS (
+    SELECT product_id, name, sku, department, category, is_active FROM products
+    WHERE (%(department)s = '' OR department = %(department)s)
+      AND (%(category)s = '' OR category = %(category)s)
+      AND (name ILIKE %(search)s OR sku ILIKE %(search)s)
+),
+ranked AS MATERIALIZED (
+    SELECT product_id, name, sku, department, category, revenue, units,
+           sum(revenue) OVER (PARTITION BY {within}) AS whole,
+           sum(revenue) OVER (PARTITION BY {within} ORDER BY revenue DESC, product_id
+                              ROWS UNBOUNDED PRECEDING) AS cumulative
+    FROM sold JOIN catalogue USING (product_id)
+    WHERE revenue > 0
+),
+classed AS MATERIALIZED (
+    SELECT product_id, name, sku, department, category, revenue, units,
+           100 * revenue / whole AS share, 100 * cumulative / whole AS cumulative,
+           CASE WHEN cumulative - revenue < 0.80 * whole THEN 'A'
+                WHEN cumulative - revenue < 0.95 * whole THEN 'B'
+                ELSE 'C' END AS class
+    FROM ranked
+),
+unsold AS (
+    SELECT product_id, name, sku, department, category, sold.revenue, sold.units
+    FROM catalogue LEFT JOIN sold USING (product_id)
+    WHERE is_active AND sold.revenue IS NULL OR sold.revenue <= 0
+),
+listed AS (
+    SELECT * FROM classed WHERE %(class)s IN ('', class)
+    UNION ALL
+    SELECT product_id, name, sku, department, category, coalesce(revenue, 0), coalesce(units, 0),
+           0, NULL, 'U'
+    FROM unsold WHERE %(class)s = 'U'
+),
+measured AS (
+    SELECT false AS is_total, product_id, name AS label, sku AS number, department, category,
+           class, revenue, units, round(share, 2) AS share, round(cumulative, 2) AS cumulative,
+           {nothing}
+    FROM listed
+    UNION ALL
+    SELECT true, NULL, NULL, NULL, NULL, NULL, NULL,
+           (SELECT sum(revenue) FROM listed), (SELECT sum(units) FROM listed), NULL, NULL,
+           {counts}
+    FROM classed
+)
+{page}
+"""
+COUNTS = ", ".join(
+    [f"count(*) FILTER (WHERE class = '{name}') AS {name.lower()}_products" for name in "ABC"]
+    + [f"sum(revenue) FILTER (WHERE class = '{name}') AS {name.lower()}_revenue" for name in "ABC"]
+    + ["(SELECT count(*) FROM unsold) AS u_products"]
+)
+NOTHING = "NULL::bigint, NULL::bigint, NULL::bigint, NULL::numeric, NULL::numeric, NULL::numeric,"
+NOTHING += " NULL::bigint"
+
+
+def statement(within: str, order: str) -> str:
+    names = [f"{name}_products" for name in "abc"] + [f"{name}_revenue" for name in "abc"]
+    names.append("u_products")
+    nothing = [f"{null} AS {name}" for null, name in zip(NOTHING.split(", "), names, strict=True)]
+    return STATEMENT.format(
+        within=WITHIN[within],
+        nothing=", ".join(nothing),
+        counts=COUNTS,
+        page=PAGE.format(order=ORDERS[order], tie="label, product_id", measured="measured"),
+    )
+
+
+def params(
+    scope: StockScope, period: Period, chosen: str, limit: int | None, offset: int
+) -> dict[str, Any]:
+    return {**scope.params(), **period.params(), "class": chosen, "limit": limit, "offset": offset}
+
+
+def classes(
+    scope: StockScope,
+    period: Period,
+    *,
+    within: str = "all",
+    chosen: str = "",
+    order: str = "revenue",
+    limit: int,
+    offset: int = 0,
+) -> list[Row]:
+    """A page of the products with their class, and last their total.
+
+    `chosen` is one of CLASSES, or empty for A to C. Shares in percent of what is ranked together.
+    The total has the number of products and the revenue of each class, whichever is chosen.
+    """
+    return rows(statement(within, order), params(scope, period, chosen, limit, offset))
+
+
+def all_classes(
+    scope: StockScope, period: Period, *, within: str, chosen: str, order: str
+) -> Iterator[Row]:
+    """The same, every row of it, read as it is consumed."""
+    return stream(statement(within, order), params(scope, period, chosen, None, 0))

@@ -1,0 +1,187 @@
+"""Stock over a period, against DuckDB: see held.py."""
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.urls import reverse
+
+from tests.cast import Cast
+from tests.reports.held import Books
+from tests.reports.shop import YESTERDAY, Shop, file_rows, text
+
+REPORTS = {
+    "stock-as-of": {
+        "On hand": ("closing", 3),
+        "Value at cost (USD)": ("closing_cost", 2),
+        "Value at retail (USD)": ("closing_retail", 2),
+        "Products in stores in stock": ("pairs_in_stock", 0),
+        "Products in stores counted": ("pairs", 0),
+    },
+    "stock-turn": {
+        "Stock turn": ("turn", 2),
+        "GMROI": ("gmroi", 2),
+        "Average stock at cost (USD)": ("average_stock_cost", 2),
+        "Cost of goods sold (USD)": ("cost_of_sales", 2),
+        "Gross margin (USD)": ("margin", 2),
+        "Products without cost": ("without_cost", 0),
+    },
+    "sell-through": {
+        "Sell-through (%)": ("sell_through", 1),
+        "Units sold": ("units", 3),
+        "Stock at the start": ("opening", 3),
+        "Received": ("received", 3),
+        "Stock at the end": ("closing", 3),
+    },
+    "availability": {
+        "Availability (%)": ("availability", 1),
+        "Product-days in stock": ("days_in_stock", 0),
+        "Product-days out of stock": ("days_out", 0),
+        "Units a day in stock": ("in_stock_velocity", 2),
+        "Estimated lost units": ("lost_units", 1),
+        "Estimated lost revenue (USD)": ("lost_revenue", 2),
+    },
+}
+
+
+def last_change(zone: str) -> date:
+    """The last day, some days ago, on which the zone's clocks changed."""
+    day = YESTERDAY - timedelta(days=3)
+    while offset(zone, day) == offset(zone, day + timedelta(days=1)):
+        day -= timedelta(days=1)
+    return day
+
+
+def offset(zone: str, day: date) -> timedelta:
+    return datetime.combine(day, time(), ZoneInfo(zone)).utcoffset()
+
+
+CHANGES = [last_change("America/New_York"), last_change("Pacific/Auckland")]
+START, END = min(CHANGES) - timedelta(days=5), max(CHANGES) + timedelta(days=2)
+
+
+@pytest.fixture
+def year(cast: Cast, shop: Shop) -> Shop:
+    """Counts and sales in three time zones, around the days on which clocks change."""
+    auckland = shop.store("Auckland", time_zone="Pacific/Auckland")
+    milk = cast.product
+    costed = {"unit_cost": "1.25", "unit_price": "2.5"}
+    tea = shop.product("TEA", department="Drinks", category="Tea", **costed)
+    bread = shop.product("BREAD", category="Bakery", unit_price="3")  # without a cost
+    fuel = shop.product("FUEL", department="Fuel", unit_cost="0.7333", unit_price="0.9999")
+    ghost = shop.product("GHOST", department="Drinks", **costed)  # sold, but never counted
+    late = shop.product("LATE", department="Drinks", category="Tea", **costed)
+    seldom = shop.product("SELDOM", department="Food", **costed)
+    day = timedelta(days=1)
+    # Counted before the period, on the days of the changes, at both ends of a business day.
+    for store in (cast.store, cast.unassigned_store, auckland):
+        shop.snapshot(store, tea, START - 3 * day, 40, 4, "00:05")
+        shop.snapshot(store, tea, CHANGES[0], 20, 0, "23:55")
+        shop.snapshot(store, tea, CHANGES[1], 0, 0, "00:10")
+        shop.snapshot(store, tea, END, 12, 12, "23:59")
+        for change in CHANGES:
+            shop.sell(store, tea, change, 7, "17.50", "00:01")
+            shop.sell(store, tea, change, 3, "7.50", "23:58")
+            shop.sell(store, tea, change + day, -1, "-2.50")
+    shop.snapshot(cast.store, bread, START, 9)
+    shop.snapshot(cast.store, bread, START, 8, clock="08:00")
+    shop.snapshot(cast.store, bread, START + day, 3)  # fewer than the sales explain
+    shop.sell(cast.store, bread, START + day, 2, "6.00")
+    shop.snapshot(cast.store, fuel, START - day, "100.125")
+    shop.snapshot(cast.store, fuel, START + 2 * day, "20.5")
+    shop.sell(cast.store, fuel, START, "79.625", "79.62")
+    shop.sell(cast.store, fuel, END, "60.25", "60.25")  # more than was there by the counts
+    shop.sell(cast.unassigned_store, ghost, START, 5, "12.50")
+    shop.snapshot(auckland, late, START + 4 * day, 6)  # the first count ever
+    shop.sell(auckland, late, START + 4 * day, 1, "2.00")
+    long_ago = (YESTERDAY - START).days + 60
+    shop.count(cast.unassigned_store, milk, 5, days_ago=long_ago)  # and gone from the ledger
+    shop.snapshot(cast.store, seldom, START - 80 * day, 15, 3)
+    shop.snapshot(cast.store, seldom, END - day, 10)
+    shop.snapshot(auckland, seldom, START - 60 * day, 2)
+    shop.snapshot(auckland, seldom, END + day, 99)
+    shop.sell(auckland, seldom, START - day, 50, "50.00", "23:59")  # a business day too early
+    shop.sell(auckland, seldom, END + day, 50, "50.00", "00:00")  # a business day too late
+    shop.refresh()
+    return shop
+
+
+def exported(client_of, user, name: str, **query) -> list[dict[str, str]]:
+    query = {"start": START, "end": END, "format": "csv", **query}
+    return file_rows(client_of(user).get(reverse(f"reports:{name}"), query))
+
+
+def differences(ours: list[dict], theirs: dict, columns: dict, key: str) -> list[tuple]:
+    found = []
+    for row in ours:
+        other = theirs[row[key] or "Total"]
+        for label, (name, decimals) in columns.items():
+            value, expected = row[label], other[name]
+            if value == "" or expected is None:
+                same = value == "" and expected is None
+            else:
+                same = abs(Decimal(value) - Decimal(expected)) <= Decimal("0.5001") / 10**decimals
+            if not same:
+                found.append((row[key], label, value, expected))
+    return found
+
+
+@pytest.mark.parametrize("who", ["admin", "manager"])
+def test_it_agrees_with_an_independent_calculation(cast, client_of, year, who):
+    stores = [cast.store] if who == "manager" else None
+    books = Books(cast.customer, START, END, stores)
+    wrong = {}
+    for by in ("department", "category", "store", "product"):
+        theirs = books.figures(by) | books.figures("all")
+        key = "SKU" if by == "product" else by.title()
+        for name, columns in REPORTS.items():
+            ours = exported(client_of, getattr(cast, who), name, by=by)
+            assert len(ours) == len(theirs) > 2 - (who == "manager")
+            if found := differences(ours, theirs, columns, key):
+                wrong[name, by] = found
+    assert wrong == {}
+
+
+def test_its_trend_agrees_with_an_independent_calculation(cast, client_of, year):
+    books = Books(cast.customer, START, END)
+    days = books.ask(
+        """
+        SELECT day, sum(on_hand) AS on_hand, sum(on_hand * unit_cost) AS cost,
+               sum(on_hand * unit_price) AS retail,
+               count(*) FILTER (WHERE available > 0) AS in_stock, count(*) AS known
+        FROM grid JOIN products USING (product_id) WHERE day >= $start::date GROUP BY day
+        """,
+        start=str(START),
+    )
+    theirs = {str(row["day"]): row for row in days}
+    ours = exported(client_of, cast.admin, "stock-as-of", by="day")
+    columns = {
+        "On hand": ("on_hand", 3),
+        "Value at cost (USD)": ("cost", 2),
+        "Value at retail (USD)": ("retail", 2),
+        "Products in stores in stock": ("in_stock", 0),
+        "Products in stores counted": ("known", 0),
+    }
+    assert len(ours) == len(theirs) == (END - START).days + 1
+    assert differences(ours, theirs, columns, "Business day") == []
+
+
+def test_it_shows_stock_as_of_every_single_day(cast, client_of, year):
+    """One day is answered as the same day within a long period is."""
+    days = {
+        row["Business day"]: row["On hand"]
+        for row in exported(client_of, cast.admin, "stock-as-of", by="day")
+    }
+    for day in (START, CHANGES[0], CHANGES[1], CHANGES[1] + timedelta(days=1), END):
+        rows = exported(client_of, cast.admin, "stock-as-of", by="store", start=day, end=day)
+        assert rows[-1]["On hand"] == days[str(day)]
+
+
+def test_it_explains_more_sold_than_there_was(cast, client_of, year):
+    rows = {
+        row["SKU"]: row for row in exported(client_of, cast.admin, "sell-through", by="product")
+    }
+    assert rows["FUEL"]["Sell-through (%)"] == "139.7"
+    page = client_of(cast.admin).get(reverse("reports:sell-through"))
+    assert "Over 100% means" in text(page)
