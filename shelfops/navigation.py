@@ -154,6 +154,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "Sales or counts of stock, from your tills and scanners.",
         ),
         Page(
+            "Import master data",
+            "table_view",
+            "master:products",
+            "inventory.add_product",
+            "Products, stores and reorder points from a spreadsheet, with a preview.",
+        ),
+        Page(
             "Import batches",
             "upload_file",
             "admin:ingestion_importbatch_changelist",

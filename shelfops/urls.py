@@ -8,6 +8,7 @@ from inventory.reports.movement_pages import Availability, SellThrough, StockAsO
 from inventory.reports.product_pages import AbcClasses, DeadStock, PhantomStock
 from inventory.views import StockReport
 from sales.views import SalesReport
+from shelfops.ingestion.master import views as master
 from shelfops.ingestion.uploads import views as uploads
 from shelfops.saved_views.views import ChangeView, Save
 from shelfops.tenancy.views import start_acting, stop_acting
@@ -35,10 +36,25 @@ imports = [
     path("check/<str:ticket>/", in_shell(uploads.check), name="check"),
     path("progress/<str:ticket>/", uploads.progress, name="progress"),
 ]
+master_data = [
+    path("", in_shell(master.upload), {"kind": "products"}, name="products"),
+    path("stores/", in_shell(master.upload), {"kind": "stores"}, name="stores"),
+    path(
+        "reorder-points/",
+        in_shell(master.upload),
+        {"kind": "reorder_points"},
+        name="reorder_points",
+    ),
+    path("<uuid:draft_id>/columns/", in_shell(master.columns), name="columns"),
+    path("<uuid:draft_id>/", in_shell(master.preview), name="preview"),
+    path("<uuid:draft_id>/apply/", in_shell(master.apply), name="apply"),
+    path("<uuid:draft_id>/discard/", in_shell(master.discard), name="discard"),
+]
 
 urlpatterns = [
     path("reports/", include((reports, "reports"))),
     path("saved-views/", include((saved_views, "saved-views"))),
+    path("imports/master/", include((master_data, "master"))),
     path("imports/", include((imports, "imports"))),
     path("acting/start/<uuid:customer_id>/", acting(start_acting), name="start-acting"),
     path("acting/stop/", acting(stop_acting), name="stop-acting"),

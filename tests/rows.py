@@ -1,5 +1,6 @@
 """At least one row of a customer in every table and view that holds customers' data."""
 
+import zlib
 from datetime import datetime, timedelta
 
 from django.db import connection, connections
@@ -82,6 +83,23 @@ STATEMENTS = (
     FROM batch, stores WHERE store_id = %(store)s
     """,
     """
+    WITH draft AS (
+        INSERT INTO import_drafts (user_id, kind, source, source_hash, file, reading,
+                                   rows_read, rows_refused, compared_at)
+        SELECT user_id, 'products', 'draft.csv', 'abc', %(draft)s, '{"columns": {"sku": "SKU"}}',
+               1, 1, now()
+        FROM users WHERE role = 'admin' RETURNING draft_id
+    )
+    INSERT INTO import_draft_rows (draft_id, line_number, outcome, key, title, field, reason,
+                                   content)
+    SELECT draft_id, 1, 'refused', 'secret', '', 'sku', 'unknown', '{}' FROM draft
+    """,
+    """
+    INSERT INTO import_changes (batch_id, line_number, target_id, after)
+    SELECT batch_id, 1, %(product)s, '{"name": "secret"}' FROM import_batches
+    ON CONFLICT DO NOTHING
+    """,
+    """
     INSERT INTO store_assignments (user_id, store_id)
     SELECT user_id, %(store)s FROM users WHERE role = 'admin'
     """,
@@ -105,7 +123,12 @@ def days_ago(days: float) -> datetime:
 
 def fill(customer: Customer, store: Store, product: Product, at: datetime | None = None) -> None:
     """The rows; `customer` has an admin already."""
-    params = {"store": store.pk, "product": product.pk, "at": at or days_ago(3)}
+    params = {
+        "store": store.pk,
+        "product": product.pk,
+        "at": at or days_ago(3),
+        "draft": zlib.compress(b"SKU,Name\nA,B\n"),
+    }
     with tenant(customer), connection.cursor() as cursor:
         for statement in STATEMENTS:
             cursor.execute(statement, params)

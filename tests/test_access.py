@@ -54,6 +54,7 @@ class Objects:
         model = {
             "product_id": ("inventory", "product"),
             "customer_id": ("tenancy", "customer"),
+            "draft_id": ("ingestion", "importdraft"),
             "view_id": ("saved_views", "savedview"),
         }
         return "inventory" if parameter == "app_label" else self.by_model[model[parameter]]

@@ -1,18 +1,21 @@
 """The record of every import, and the rows that it could not place."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 from django.db import models
 from django.utils import timezone
 
-from shelfops.tenancy.models import TenantModel
+from shelfops.tenancy.models import TenantModel, User
+
+DRAFT_LIFE = timedelta(days=1)
 
 # In a batch's metadata: how many of its times the clocks showed twice.
 REPEATED_TIMES = "repeated_times"
 
 
 class ImportBatch(TenantModel):
-    """One import of one file: `rows_read` = inserted + already there + refused.
+    """One import of one file: `rows_read` = inserted + changed + already there + refused.
 
     The counts grow with every block that is committed, so they are right for a batch that
     failed half-way, too. They stay when it is undone. `touched_from` and `touched_until` are
@@ -33,6 +36,7 @@ class ImportBatch(TenantModel):
     status = models.CharField(max_length=16, choices=Status, default=Status.RUNNING)
     rows_read = models.BigIntegerField(default=0)
     rows_inserted = models.BigIntegerField("inserted", default=0)
+    rows_changed = models.BigIntegerField("changed", default=0)
     rows_present = models.BigIntegerField("already there", default=0)
     rows_refused = models.BigIntegerField("refused", default=0)
     error = models.TextField(blank=True, default="")
@@ -55,7 +59,7 @@ class ImportBatch(TenantModel):
     @property
     def has_effect(self) -> bool:
         """Whether there is anything to undo."""
-        return self.rows_inserted > 0
+        return self.rows_inserted + self.rows_changed > 0
 
     @property
     def repeated_times(self) -> int:
@@ -93,3 +97,48 @@ class RefusedRow(TenantModel):
 
     def __str__(self) -> str:
         return f"Line {self.line_number}, {self.field}: {self.reason}"
+
+
+class DraftQuerySet(models.QuerySet["ImportDraft"]):
+    def of(self, user: User) -> "DraftQuerySet":
+        """The user's own, of the last day; what is older is about to be deleted."""
+        return self.filter(user_id=user.pk, created_at__gt=timezone.now() - DRAFT_LIFE)
+
+
+class ImportDraft(TenantModel):
+    """A file of master data that its user looks at before it is applied.
+
+    `file` is packed. `reading` says how it is read: encoding, decimal sign, sheet,
+    and which of its columns is which. Its compared rows are in import_draft_rows.
+    """
+
+    draft_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    user_id = models.UUIDField(editable=False)
+    kind = models.CharField(max_length=32)
+    source = models.CharField(max_length=255)
+    source_hash = models.CharField(max_length=64)
+    file = models.BinaryField()
+    reading = models.JSONField(default=dict)
+    rows_read = models.IntegerField(default=0)
+    rows_created = models.IntegerField(default=0)
+    rows_changed = models.IntegerField(default=0)
+    rows_refused = models.IntegerField(default=0)
+    compared_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = DraftQuerySet.as_manager()
+
+    class Meta:
+        db_table = "import_drafts"
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.source
+
+    @property
+    def rows_same(self) -> int:
+        return self.rows_read - self.rows_created - self.rows_changed - self.rows_refused
+
+    @property
+    def rows_to_apply(self) -> int:
+        return self.rows_created + self.rows_changed

@@ -47,7 +47,12 @@ class InFiles:
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        extra = {"exports": self.exports(request), **(extra_context or {})}
+        may_import = self.master.may_import(request.user)
+        extra = {
+            "exports": self.exports(request),
+            "import_url": reverse(f"master:{self.master.name}") if may_import else "",
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, extra)  # type: ignore[misc,no-any-return]
 
     def exports(self, request: HttpRequest) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from shelfops.ingestion.columns import Column
 
 Row = dict[str, Any]
+STAGED: dict[str | int, str] = {"text": "text", "integer": "integer"}
 
 
 @dataclass(frozen=True)
@@ -15,16 +16,27 @@ class Field(Column):
 
     `label` is its header, which simplifies to its name. `path` is where the list's rows have it;
     `shown` makes the exported value of a row of paths. `hint` tells what a cell may hold.
+    What a line is about is in its keys.
     """
 
     label: str = ""
     path: str = ""
     hint: str = ""
     shown: Callable[[Row], Any] | None = None
+    is_key: bool = False
 
     @property
     def is_text(self) -> bool:
         return self.kind in ("text", "time")
+
+    @property
+    def staged(self) -> dict[str, str]:
+        """The columns that it fills in the staging table, and their types."""
+        if self.is_key:
+            return {self.name: "text", f"{self.name}_exact": "text"}
+        if self.kind == "time":
+            return {self.name: "timestamptz", "local_time": "timestamp"}
+        return {self.name: STAGED.get(self.kind, "numeric")}
 
     def value(self, row: Row) -> Any:
         return self.shown(row) if self.shown else row[self.path]
@@ -34,6 +46,7 @@ class Field(Column):
 class Kind:
     """Products, stores or reorder points.
 
+    `identity` is what no two lines of a file share.
     `fields` come in with a file; `notes` are columns that the export adds for its reader and the
     import passes over. `reads` are further paths that the exported values need.
     """
@@ -42,6 +55,7 @@ class Kind:
     title: str
     one: str
     many: str
+    identity: str
     fields: tuple[Field, ...]
     changelist: str
     permissions: tuple[str, ...]

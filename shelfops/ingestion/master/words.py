@@ -9,6 +9,12 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 # The same in a file that comes in, with one sign to take away: FORMULA behind the sign.
 GUARDED = r"^'('*[=+\-@\t\r\n])"
 
+# An identifier that a spreadsheet took for a large number: 1.23E+11.
+SHORTENED = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
+YES, NO = ["yes", "y", "true", "t", "1", "on", "x"], ["no", "n", "false", "f", "0", "off"]
+# What does not count at the ends of a text.
+SPACES = "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
+
 
 def guarded(text: str) -> str:
     """Text that a spreadsheet takes for text; GUARDED replaced by its group gives it back."""
