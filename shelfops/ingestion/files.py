@@ -84,9 +84,13 @@ class CsvRows:
     plain: frozenset[int] = frozenset()
 
     def __init__(
-        self, file: Any, encoding: str | None, delimiter: str | None, packed: BinaryIO
+        self,
+        file: Any,
+        encoding: str | None,
+        delimiter: str | None,
+        packed: BinaryIO | None = None,
     ) -> None:
-        self.packed, self.size = packed, os.fstat(packed.fileno()).st_size
+        self.packed, self.size = packed, os.fstat(packed.fileno()).st_size if packed else 0
         self.characters, self.line, self.row_line, self.is_odd = 0, 0, 1, False
         with self.explained():
             self.encoding = encoding or encoding_of(file)
@@ -106,8 +110,8 @@ class CsvRows:
 
     @property
     def share(self) -> float:
-        """How much of the file has been read, from 0 to 1."""
-        return min(self.packed.tell() / max(self.size, 1), 1)
+        """How much of the file has been read, from 0 to 1; 0 if nobody knows its size."""
+        return 0 if self.packed is None else min(self.packed.tell() / max(self.size, 1), 1)
 
     def rows(self, wanted: list[int]) -> Iterator[Rows]:
         """Rows in groups; of their columns those with an index in `wanted`."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from django.db.models import F, Func, IntegerField, Max, QuerySet
+from django.db.models import F, Func, IntegerField, Max, Q, QuerySet
 
 from inventory.models import Store
 from shelfops.ingestion.models import ImportBatch, RefusedRow
@@ -18,11 +18,14 @@ NUMBER = re.compile(r"[+-]?[\d.,]+", re.ASCII)
 
 
 def visible_to(user: User, rows: QuerySet[RefusedRow]) -> QuerySet[RefusedRow]:
-    """Of `rows` those of the user's stores; a row knows its store by the file's code alone."""
+    """Of `rows` those of the user's stores, and of the user's own files.
+
+    A row knows its store by the file's code alone.
+    """
     if not user.is_store_scoped:
         return rows
     codes = Store.objects.visible_to(user).values_list("code", flat=True)
-    return rows.filter(content__store__in=list(codes))
+    return rows.filter(Q(content__store__in=list(codes)) | Q(batch__imported_by=user.email))
 
 
 def refused_csv(batch: ImportBatch, user: User | None = None) -> Iterator[str]:
