@@ -152,7 +152,7 @@ RESOLVE = Action(
     WHEN alert.status = 'resolved' THEN 'status'
     WHEN alert.clear_count = 0 AND NOT %(although_it_holds)s THEN 'holds'
     """,
-    f"status = 'resolved', resolved_at = %(at)s, resolution = %(reason)s, {AWAKE}",
+    f"status = 'resolved', resolved_at = %(at)s, resolution = %(reason)s, hidden_by = '', {AWAKE}",
 )
 REOPEN = Action(
     "reopened",
