@@ -144,6 +144,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "alerts.view_anomaly",
             "Figures that do not fit their history.",
         ),
+        Page(
+            "Alert rules",
+            "tune",
+            "admin:alerts_alertrule_changelist",
+            "alerts.view_alertrule",
+            "When alerts open, for which part, and who is told.",
+        ),
     ),
     "Imports": (
         Page(

@@ -12,7 +12,7 @@ from shelfops.reports.sql import Row, row, rows
 
 TRIED_DAYS = 90
 # More products than this are tried on a sample of them.
-TRIED_PAIRS = 20_000
+TRIED_PAIRS = 4_000
 
 # The rules and, behind them, the defaults, as `alert_conditions` of the database reads them.
 RULES = """
@@ -208,8 +208,8 @@ class Trial:
     """What rules would have done: as they are (`before`), and with the change (`after`).
 
     Each has `alerts` and, but for feed gaps, real `stockouts`, those `caught` by an alert that
-    was there before, and the median `days_early`. Of `pairs` products in stores one in `share`
-    products was tried; counts are those of the tried ones.
+    was there before, those `missed`, and the median `days_early`. Of `pairs` products in stores
+    one in `share` products was tried; counts are those of the tried ones.
     """
 
     before: Row
@@ -255,6 +255,8 @@ def _trial(found: list[Row], pairs: int, share: int) -> Trial:
     variants = {each["variant"]: each for each in found}
     nothing = {"alerts": 0, "stockouts": 0, "caught": 0, "days_early": None}
     before, after = ({**nothing, **variants.get(name, {})} for name in ("before", "after"))
+    for each in (before, after):
+        each["missed"] = each["stockouts"] - each["caught"]
     return Trial(before, after, pairs, share)
 
 

@@ -34,6 +34,10 @@ _MANAGER = (
     | _ANALYST
     | _views("alerts.anomaly", "ingestion.importbatch", "ingestion.refusedrow")
     | {
+        "alerts.view_alertrule",
+        "alerts.add_alertrule",
+        "alerts.change_alertrule",
+        "alerts.delete_alertrule",
         "inventory.add_product",
         "inventory.change_product",
         "inventory.add_reorderpoint",
