@@ -223,4 +223,5 @@ INVENTORY_LEVELS = Feed(
         WHERE stock.timestamp < excluded.timestamp
     )
     """,
+    time="timestamp",
 )

@@ -123,4 +123,5 @@ TRANSACTIONS = Feed(
     judge=JUDGE,
     compare=COMPARE,
     place=PLACE,
+    time="sold_at",
 )

@@ -30,6 +30,13 @@ from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
+from shelfops.ingestion.chunks import (
+    ATTEMPTS,
+    EARLIEST,
+    ChunkMissing,
+    make_chunks,
+    require_chunks,
+)
 from shelfops.ingestion.files import FileProblem
 from shelfops.ingestion.models import REPEATED_TIMES, ImportBatch
 from shelfops.tenancy.context import set_local, tenant
@@ -111,7 +118,8 @@ class Feed:
     has its `line_number` in the source, first, and `flaw`, what its reader found wrong with it.
     `judge` is a SELECT from `staged`; `place` the CTE `placed`, and any that follow it. With
     `compare`, that what `judge` gives are the `candidates`, from which `compare` makes
-    `judged`, looking at what is there already. See STATEMENT for what each returns.
+    `judged`, looking at what is there already. See STATEMENT for what each returns. `time` is
+    the column of a ledger's time; a ledger has the name of its kind.
     """
 
     kind: str
@@ -119,6 +127,7 @@ class Feed:
     judge: str
     place: str
     compare: str = ""
+    time: str = ""
 
     @property
     def staged(self) -> list[str]:
@@ -188,18 +197,61 @@ def load(
     """Place all records or none, and return the import's record with its counts.
 
     An error marks the import as failed and goes on up. With `by_block`, each block is committed
-    by itself, with its counts, and an error leaves the blocks before it in place.
+    by itself, with its counts, and an error leaves the blocks before it in place. Records that
+    are no iterator may be read several times; `progress` then takes back what it told.
     """
     with recorded(customer, feed, source) as batch:
-        for run in ([block] for block in blocks(records)) if by_block else [blocks(records)]:
-            with staging(batch, feed) as cursor:
-                for block in run:
-                    count(batch, block.num_rows, place(cursor, feed, source, batch, block))
-                    progress(block.num_rows)
+        if by_block:
+            for block in blocks(records):
+                place_all([block], batch, feed, source, progress)
+        else:
+            place_whole(records, batch, feed, source, progress)
     with tenant(customer):
         batch.refresh_from_db()
     batch.customer = customer
     return batch
+
+
+def place_whole(
+    records: Iterable[pyarrow.RecordBatch],
+    batch: ImportBatch,
+    feed: Feed,
+    source: Source,
+    progress: Callable[[int], None],
+) -> None:
+    """All blocks in one transaction, which makes no chunk if the records can be read again."""
+    can_begin_again = feed.time and iter(records) is not records
+    for attempt in range(ATTEMPTS if can_begin_again else 0):
+        try:
+            return place_all(blocks(records), batch, feed, source, progress, check_chunks=True)
+        except ChunkMissing as missing:
+            make_chunks(batch.customer, feed.kind, EARLIEST if attempt else missing.since)
+    place_all(blocks(records), batch, feed, source, progress)
+
+
+def place_all(
+    run: Iterable[pyarrow.Table],
+    batch: ImportBatch,
+    feed: Feed,
+    source: Source,
+    progress: Callable[[int], None],
+    *,
+    check_chunks: bool = False,
+) -> None:
+    """The blocks in one transaction; ChunkMissing leaves no trace of it."""
+    placed = 0
+    try:
+        with staging(batch, feed) as cursor:
+            for block in run:
+                if check_chunks:
+                    require_chunks(cursor, feed.kind, feed.time, block)
+                count(batch, block.num_rows, place(cursor, feed, source, batch, block))
+                progress(block.num_rows)
+                placed += block.num_rows
+    except ChunkMissing:
+        progress(-placed)
+        batch.metadata.pop(REPEATED_TIMES, None)
+        raise
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """Imports a file of sales or counts of stock, whoever asks for it: a command or an upload."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import pyarrow
 
 from inventory.ingest import INVENTORY_LEVELS, LEVEL_COLUMNS
 from sales.ingest import COLUMNS, TRANSACTIONS
@@ -58,15 +61,29 @@ def import_file(
 
     `progress` is told of rows that have been placed, and which share of the file is read.
     """
-    with open_rows(order.path, order.dialect.encoding, order.dialect.delimiter) as rows:
-        reader = Reader(rows, kind.columns, order.dialect)
-        return load(
-            customer,
-            kind.feed,
-            source(order, reader),
-            reader.records(),
-            lambda done: progress(done, rows.share),
-        )
+    file = File(order, kind)
+    with file.reader() as reader:  # what is wrong with its columns is said before anything begins
+        described = source(order, reader)
+    return load(customer, kind.feed, described, file, lambda done: progress(done, file.share))
+
+
+class File:
+    """The records of a file, which can be read again and again."""
+
+    def __init__(self, order: Order, kind: Kind) -> None:
+        self.order, self.kind, self.share = order, kind, 0.0
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        path, dialect = self.order.path, self.order.dialect
+        with open_rows(path, dialect.encoding, dialect.delimiter) as rows:
+            yield Reader(rows, self.kind.columns, dialect)
+
+    def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
+        with self.reader() as reader:
+            for batch in reader.records():
+                self.share = reader.file.share
+                yield batch
 
 
 def source(order: Order, reader: Reader) -> Source:
