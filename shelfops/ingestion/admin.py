@@ -59,6 +59,7 @@ class ImportBatchAdmin(ReadOnlyAdmin):
         "status_label",
         "read",
         "inserted",
+        "changed",
         "present",
         "refused",
         "imported_by",
@@ -67,12 +68,12 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     list_filter = (("status", ChoicesDropdownFilter),)
     search_fields = ("source", "kind", "imported_by")
     search_help_text = "File, kind or person"
-    readonly_fields = ("holds", "read", "inserted", "present", "refused", "repeated")
+    readonly_fields = ("holds", "read", "inserted", "changed", "present", "refused", "repeated")
 
     def get_fieldsets(self, request: HttpRequest, obj: ImportBatch | None = None) -> Any:
         """What there is to say of the import, and no empty fields."""
         what: list[Any] = [("source", "holds", "status")]
-        rows: list[Any] = [("read", "inserted", "present", "refused")]
+        rows: list[Any] = [("read", "inserted", "changed", "present", "refused")]
         sections = [(None, {"fields": what}), ("Rows", {"fields": rows})]
         if obj is not None and obj.error:
             what.append("error")
@@ -95,6 +96,10 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     @display(description="Inserted")
     def inserted(self, batch: ImportBatch) -> str:
         return f"{batch.rows_inserted:,}"
+
+    @display(description="Changed")
+    def changed(self, batch: ImportBatch) -> str:
+        return f"{batch.rows_changed:,}"
 
     @display(description="Already there")
     def present(self, batch: ImportBatch) -> str:

@@ -1,6 +1,6 @@
 """The chunks that an import's rows go into, made before it in a transaction of its own.
 
-See migration 0004_chunks_beforehand for why. A block that would need a new chunk stops the
+See migration 0011_chunks_beforehand for why. A block that would need a new chunk stops the
 import; it is rolled back, the chunks are made, and it begins again.
 """
 

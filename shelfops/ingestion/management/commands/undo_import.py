@@ -28,9 +28,9 @@ class Command(CustomerCommand):
         customer = self.customer(options["customer"])
         batch = self.checked(customer, options["batch"])
         if not options["yes"]:
+            rows = batch.rows_inserted + batch.rows_changed
             self.stdout.write(
-                f"Would take back {batch.rows_inserted:,} rows. Do it with --yes. Nothing has been"
-                " changed."
+                f"Would take back {rows:,} rows. Do it with --yes. Nothing has been changed."
             )
             return
         try:

@@ -71,6 +71,6 @@ DROP VIEW IF EXISTS timeseries.ledger_chunks;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingestion", "0003_rows_of_imports")]
+    dependencies = [("ingestion", "0010_import_drafts")]
 
     operations = [RunSQL(LEDGERS, NO_LEDGERS)]
