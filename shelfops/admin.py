@@ -1,12 +1,14 @@
 """What every page of the back office shares: who sees which rows, and lists without counting."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage, Page, Paginator
 from django.db import IntegrityError, models
 from django.db.models import prefetch_related_objects
@@ -148,6 +150,15 @@ class BackOfficeAdmin(StoreScoped, ModelAdmin):
     ) -> HttpResponse:
         """Another customer's row, another store's, and none at all look the same."""
         raise Http404
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address fills in, of what the form itself would accept."""
+        fields = self.get_form(request).base_fields
+        accepted = {}
+        for name, value in super().get_changeform_initial_data(request).items():
+            with suppress(KeyError, ValidationError):
+                accepted[name] = fields[name].clean(value)
+        return accepted
 
     def changeform_view(
         self,
