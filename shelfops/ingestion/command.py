@@ -16,6 +16,7 @@ from shelfops.ingestion.imports import Kind, Order, import_file
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.ingestion.progress import show
 from shelfops.ingestion.reader import Dialect
+from shelfops.ingestion.signals import import_finished
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
 from shelfops.timescale.refresh import refresh_requested
@@ -108,6 +109,8 @@ class ImportCommand(CustomerCommand):
                 if batch.rows_inserted:
                     with step("Aggregates", 0):
                         self.refresh()
+                    with step("Alerts", 0):
+                        import_finished.send_robust(ImportBatch, batch=batch)
         except (FileProblem, DatabaseError) as error:
             raise CommandError(f"Nothing was imported. {explain(error)}") from error
         except KeyboardInterrupt as error:

@@ -24,7 +24,7 @@ SELL = """
 INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,
                           quantity, unit_price, total_amount)
 SELECT %(store)s, %(product)s, at, (at AT TIME ZONE stores.time_zone)::date,
-       'R' || extract(epoch FROM at), 1, %(quantity)s, 2, 2 * %(quantity)s
+       %(product)s::text || extract(epoch FROM at), 1, %(quantity)s, 2, 2 * %(quantity)s
 FROM unnest(%(moments)s::timestamptz[]) AS at, stores WHERE store_id = %(store)s
 """
 

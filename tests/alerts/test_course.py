@@ -274,7 +274,7 @@ def test_it_follows_the_table_whatever_happens() -> None:
     run_machine(
         Courses,
         settings=settings(
-            max_examples=6,
+            max_examples=4,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),

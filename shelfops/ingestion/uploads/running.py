@@ -17,6 +17,7 @@ from shelfops.ingestion.feeds import explain
 from shelfops.ingestion.files import FileProblem
 from shelfops.ingestion.imports import Order, import_file
 from shelfops.ingestion.models import ImportBatch
+from shelfops.ingestion.signals import import_finished
 from shelfops.ingestion.uploads.forms import OptionsForm
 from shelfops.ingestion.uploads.spool import Upload
 from shelfops.tenancy.backends import EmailBackend
@@ -140,6 +141,7 @@ def finish(upload: Upload, batch: ImportBatch) -> None:
         upload.report("totals", **figures)
         with suppress(DatabaseError):
             refresh_requested()
+        import_finished.send_robust(ImportBatch, batch=batch)
     upload.report("done", **figures)
 
 
