@@ -1,6 +1,7 @@
 """What a person says about an uploaded file: what it holds, and how it is written."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -29,6 +30,7 @@ DECIMALS = [
 ]
 
 
+@cache
 def zones() -> list[tuple[str, str]]:
     return [("", "Each store's own"), *((zone, zone) for zone in sorted(available_timezones()))]
 
