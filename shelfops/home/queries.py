@@ -58,9 +58,9 @@ SELECT count(*) FILTER (WHERE week > 0) AS weeks,
 FROM sales LEFT JOIN baskets USING (week)
 """
 
-# Each store's own rhythm: on which weekdays it sold something in more than half of the eight
-# weeks before its last sale. Silent is a store that has missed such a day since. A store that has
-# sold nothing for 13 weeks is no longer expected to. Reads 13 weeks of the aggregate by store.
+# Each store's own rhythm: on which weekdays it sold something in three and in more than half of
+# the eight weeks before its last sale. Silent is a store that has missed such a day since. A
+# store that has sold nothing for 13 weeks is no longer expected to; older days are not read.
 FEEDS = f"""
 WITH days AS MATERIALIZED (
     SELECT DISTINCT store_id, business_date FROM daily_store_sales
@@ -75,7 +75,7 @@ weekdays AS (
     FROM days JOIN lasts USING (store_id)
     WHERE business_date > last_day - 56
     GROUP BY store_id, weekday, last_day, first_day
-    HAVING count(*) > least(56, last_day - first_day + 1) / 14.0
+    HAVING count(*) > least(56, last_day - first_day + 1) / 14.0 AND count(*) >= 3
 ),
 feeds AS (
     SELECT store_id, name, is_active, last_day, (now() AT TIME ZONE time_zone)::date AS today,

@@ -203,12 +203,11 @@ def feeds(user: User, stores: queries.Stores, days: Row) -> Section:
         text = f"The alerts' rules could not be evaluated on {failed['as_of']:%-d %b at %H:%M} UTC."
         items.append(Item(text, failed["error"][:200], reverse("admin:alerts_alert_changelist"),
                           "Failed", "critical"))  # fmt: skip
-    link = f"{reverse('reports:sales')}?by=store"
-    return Section("Feeds", "", cards, items, link, "Sales by store")
+    return Section("Feeds", "", cards, items, reverse("reports:quality"), "Data quality")
 
 
 def feed_card(found: Row) -> Card:
-    link = f"{reverse('reports:sales')}?by=store"
+    link = reverse("reports:quality")
     notes = []
     if found["silent"]:
         names = ", ".join(found["names"])
@@ -234,6 +233,6 @@ def import_cards(found: Row) -> list[Card]:
     value = f"{last:%-d %b}" if last else "None yet"
     return [
         Card("Last import", value, batches, notes, "critical" if failed else ""),
-        Card("Refused rows", intcomma(refused), reverse("admin:ingestion_refusedrow_changelist"),
+        Card("Refused rows", intcomma(refused), f"{reverse('reports:quality')}?show=refused",
              [Note("in the last 7 days")], "warning" if refused else ""),
     ]  # fmt: skip

@@ -24,6 +24,7 @@ SIDE_BAR = {
     "operator": {"Home", "Customers"},
     "admin": {
         *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
+        "Data quality",
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
         *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
         *ANALYSES,
@@ -34,6 +35,7 @@ SIDE_BAR = {
     },
     "analyst": {
         *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
+        "Data quality",
         *("Reorder points", "Inventory levels", "Stores"),
         *ANALYSES,
     },
