@@ -27,6 +27,7 @@ SIDE_BAR = {
         "Data quality",
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
         *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
+        *("Webhooks", "Webhook deliveries"),
         *ANALYSES,
     },
     "staff": {
@@ -40,7 +41,9 @@ SIDE_BAR = {
         *ANALYSES,
     },
 }
-SIDE_BAR["manager"] = SIDE_BAR["admin"] - {"Users", "Operator access"}
+SIDE_BAR["manager"] = SIDE_BAR["admin"] - {
+    *("Users", "Operator access", "Webhooks", "Webhook deliveries"),
+}
 
 
 @pytest.mark.parametrize("role", Role.values)
