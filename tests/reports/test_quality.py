@@ -64,7 +64,7 @@ class TestFeeds:
                 ("Never", "UTC"),
             ]
         )
-        for back in range(70):
+        for back in range(45):
             if ago(back).isoweekday() != 7:
                 shop.sell(cast.store, cast.product, ago(back), 1, 1, clock="23:50")
             if back not in (1, 2, 9):
