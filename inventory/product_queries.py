@@ -30,7 +30,7 @@ stock AS MATERIALIZED (
            timestamp, source
     FROM current_stock WHERE product_id = %(product)s AND {IN_STORES}
 ),
-{spans("stock")}
+{spans("stock", only="l.product_id = %(product)s")}
 """
 
 # Stock is what the stores' counts add up to. Reorder points are those in force at the close of

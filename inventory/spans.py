@@ -21,7 +21,7 @@ from shelfops.reports.period import Period
 LONGEST_BETWEEN_COUNTS = timedelta(days=35)
 
 
-def spans(keys: str) -> str:
+def spans(keys: str, only: str = "true") -> str:
     """CTEs that end with `spans`, for the stores and products of the CTE or table `keys`.
 
     `keys` has what `current_stock` has. A span is store_id, product_id, on_hand, available,
@@ -29,7 +29,8 @@ def spans(keys: str) -> str:
     counted_on, which is NULL where the count is older than the 35 days. The first begins on the
     `opening` day, the one before the period: its stock is what the period began with. Before a
     product's first count there is no span. Bounds on `timestamp` exclude chunks. Parameters: see
-    span_params.
+    span_params. `only` is a condition on `l`, the counts, that all the keys fulfil: with it the
+    columnstore unpacks no others.
     """
     return f"""
     counts AS (
@@ -39,7 +40,7 @@ def spans(keys: str) -> str:
         FROM inventory_levels l
         JOIN {keys} USING (store_id, product_id)
         JOIN stores USING (store_id)
-        WHERE l.timestamp >= %(counted_since)s AND l.timestamp < %(until)s
+        WHERE l.timestamp >= %(counted_since)s AND l.timestamp < %(until)s AND {only}
     ),
     known AS MATERIALIZED (
         SELECT store_id, product_id, on_hand, available, day,
@@ -76,7 +77,7 @@ def spans(keys: str) -> str:
             SELECT store_id, product_id, last(l.quantity_on_hand, l.timestamp),
                    last(l.quantity_available, l.timestamp), %(opening)s, min(gaps.next_day), NULL
             FROM inventory_levels l JOIN older_gaps gaps USING (store_id, product_id)
-            WHERE l.timestamp < %(counted_since)s
+            WHERE l.timestamp < %(counted_since)s AND {only}
             GROUP BY store_id, product_id
         ) AS clipped
     )

@@ -154,6 +154,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
     ),
     "Imports": (
         Page(
+            "Data quality",
+            "health_metrics",
+            "reports:quality",
+            "reports.quality",
+            "What is missing in the feeds or wrong with the rows.",
+        ),
+        Page(
             "Upload a file",
             "cloud_upload",
             "imports:upload",

@@ -10,6 +10,7 @@ from inventory.views import StockReport
 from sales.views import SalesReport
 from shelfops.ingestion.master import views as master
 from shelfops.ingestion.uploads import views as uploads
+from shelfops.quality.views import QualityReport
 from shelfops.saved_views.views import ChangeView, Save
 from shelfops.tenancy.views import start_acting, stop_acting
 
@@ -24,6 +25,7 @@ reports = [
     path("stock/dead/", DeadStock.as_view(), name="dead-stock"),
     path("stock/phantom/", PhantomStock.as_view(), name="phantom-stock"),
     path("products/<uuid:product_id>/", ProductReport.as_view(), name="product"),
+    path("quality/", QualityReport.as_view(), name="quality"),
 ]
 saved_views = [
     path("", Save.as_view(), name="save"),

@@ -156,8 +156,8 @@ def alert_item(alert: Row) -> Item:
 
 
 def stock(user: User, stores: queries.Stores, days: Row) -> Section:
-    period = Period.ending(days["last_day_with_sales"] or days["last_full_day"], VELOCITY_DAYS)
-    found = queries.stock(stores, period)
+    last_day = days["last_day_with_sales"] or days["last_full_day"]
+    found = queries.stock(stores, Period.ending(last_day, 7))
     url = reverse("reports:stock")
     if not found["rows"]:
         return Section("Stock", "No stock has been counted yet.", link=url, link_text="Stock now")
@@ -167,12 +167,19 @@ def stock(user: User, stores: queries.Stores, days: Row) -> Section:
         Card("Nothing available", intcomma(found["empty"]), f"{url}?status=empty",
              [Note("out of stock now")], "critical" if found["empty"] else ""),
         Card("Out within 7 days", intcomma(found["soon"]), url,
-             [Note("at the velocity of the last 28 days")], "warning" if found["soon"] else ""),
+             [Note("at the velocity of the last 7 days")], "warning" if found["soon"] else ""),
     ]  # fmt: skip
     text = f"{intcomma(found['rows'])} products in " + (
         "your stores" if user.is_store_scoped else "stores"
     )
-    return Section("Stock", text, cards, to_reorder(user, stores, period), url, "Stock now")
+    return Section(
+        "Stock",
+        text,
+        cards,
+        to_reorder(user, stores, Period.ending(last_day, VELOCITY_DAYS)),
+        url,
+        "Stock now",
+    )
 
 
 def to_reorder(user: User, stores: queries.Stores, period: Period) -> list[Item]:
@@ -203,12 +210,11 @@ def feeds(user: User, stores: queries.Stores, days: Row) -> Section:
         text = f"The alerts' rules could not be evaluated on {failed['as_of']:%-d %b at %H:%M} UTC."
         items.append(Item(text, failed["error"][:200], reverse("admin:alerts_alert_changelist"),
                           "Failed", "critical"))  # fmt: skip
-    link = f"{reverse('reports:sales')}?by=store"
-    return Section("Feeds", "", cards, items, link, "Sales by store")
+    return Section("Feeds", "", cards, items, reverse("reports:quality"), "Data quality")
 
 
 def feed_card(found: Row) -> Card:
-    link = f"{reverse('reports:sales')}?by=store"
+    link = reverse("reports:quality")
     notes = []
     if found["silent"]:
         names = ", ".join(found["names"])
@@ -234,6 +240,6 @@ def import_cards(found: Row) -> list[Card]:
     value = f"{last:%-d %b}" if last else "None yet"
     return [
         Card("Last import", value, batches, notes, "critical" if failed else ""),
-        Card("Refused rows", intcomma(refused), reverse("admin:ingestion_refusedrow_changelist"),
+        Card("Refused rows", intcomma(refused), f"{reverse('reports:quality')}?show=refused",
              [Note("in the last 7 days")], "warning" if refused else ""),
     ]  # fmt: skip

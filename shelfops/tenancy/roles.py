@@ -26,7 +26,7 @@ def _views(*models_: str) -> set[str]:
 _STOCK = _views("inventory.store", "inventory.product", "inventory.reorderpoint") | _views(
     "inventory.inventorylevel", "inventory.currentstock"
 )
-_REPORTS = {"reports.sales", "reports.stock", "reports.stock_analysis"}
+_REPORTS = {"reports.sales", "reports.stock", "reports.stock_analysis", "reports.quality"}
 _STAFF = _STOCK | _views("alerts.alert") | {"alerts.work_alert", "reports.stock"}
 _ANALYST = _STOCK | _views("sales.transaction", "sales.forecast") | _REPORTS
 _MANAGER = (

@@ -140,15 +140,15 @@ class TestFeeds:
 class TestStock:
     @pytest.fixture
     def shelves(self, cast, shop):
-        """Milk lasts 5 days and is to be reordered, bread is out, tea lasts 28 days."""
+        """Milk lasts 2 days and is to be reordered, bread is out, tea lasts 7 days."""
         bread, tea = shop.product("BREAD"), shop.product("TEA")
         shop.count(cast.store, cast.product, 5)
         shop.count(cast.store, bread, 0)
         shop.count(cast.unassigned_store, tea, 28)
         shop.rule(cast.store, cast.product, 9, LONG_AGO)
         shop.sell(cast.store, cast.product, ago(0), 20, 20)
-        shop.sell(cast.store, cast.product, ago(27), 8, 8)
-        shop.sell(cast.unassigned_store, tea, ago(3), 28, 28)
+        shop.sell(cast.store, cast.product, ago(7), 800, 800)
+        shop.sell(cast.unassigned_store, tea, ago(6), 28, 28)
         shop.sell(cast.unassigned_store, cast.product, ago(3), 999, 999)
         shop.refresh()
         return shop

@@ -24,8 +24,10 @@ SIDE_BAR = {
     "operator": {"Home", "Customers"},
     "admin": {
         *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
+        "Data quality",
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
         *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
+        *("Webhooks", "Webhook deliveries"),
         *ANALYSES,
     },
     "staff": {
@@ -34,11 +36,14 @@ SIDE_BAR = {
     },
     "analyst": {
         *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
+        "Data quality",
         *("Reorder points", "Inventory levels", "Stores"),
         *ANALYSES,
     },
 }
-SIDE_BAR["manager"] = SIDE_BAR["admin"] - {"Users", "Operator access"}
+SIDE_BAR["manager"] = SIDE_BAR["admin"] - {
+    *("Users", "Operator access", "Webhooks", "Webhook deliveries"),
+}
 
 
 @pytest.mark.parametrize("role", Role.values)
