@@ -14,16 +14,36 @@ from sales.figures import MARGINS, by_day, by_group, by_span, by_store
 from sales.scope import IN_SCOPE, SalesScope, both
 from shelfops.reports.sql import Row, rows
 
-SOLD = both("store_id, product_id, revenue, quantity_sold", "daily_sales", IN_SCOPE)
-COSTED_SALES = f"""
+
+def _costed(key: str, shown: str = "") -> str:
+    """Sales with their cost, added up by `key` before they are compared."""
+    sold = both("store_id, product_id, revenue, quantity_sold", "daily_sales", IN_SCOPE)
+    return f"""
+    sales AS (
+        SELECT is_before, {shown or key}, sum(revenue) AS revenue,
+               sum(quantity_sold) AS quantity_sold,
+               sum(revenue) FILTER (WHERE unit_cost IS NOT NULL) AS known,
+               sum(quantity_sold * unit_cost) AS cost
+        FROM ({sold}) AS sold JOIN products USING (product_id)
+        GROUP BY is_before, {key}
+    )
+    """
+
+
+# Many groups: each is joined with the catalogue once, after it is added up.
+COSTED_PRODUCTS = f"""
+sold AS (
+    SELECT is_before, product_id, sum(revenue) AS revenue, sum(quantity_sold) AS quantity_sold
+    FROM ({both("product_id, revenue, quantity_sold", "daily_sales", IN_SCOPE)}) AS rows
+    GROUP BY is_before, product_id
+),
 sales AS (
-    SELECT is_before, n, store_id, product_id, department, category, revenue, quantity_sold,
+    SELECT is_before, product_id, revenue, quantity_sold,
            CASE WHEN unit_cost IS NOT NULL THEN revenue END AS known,
            quantity_sold * unit_cost AS cost
-    FROM ({SOLD}) AS sold JOIN products USING (product_id)
+    FROM sold JOIN products USING (product_id)
 )
 """
-
 # The best by margin; all others are one row.
 PRODUCTS = f"""
 , ranked AS (
@@ -52,13 +72,13 @@ ORDER BY is_total, is_other, known - exact_cost DESC NULLS LAST, revenue DESC, n
 """
 
 STATEMENTS = {
-    "day": by_day(MARGINS),
-    "week": by_span("week", MARGINS),
-    "month": by_span("month", MARGINS),
-    "store": by_store(MARGINS),
-    "department": by_group("department", MARGINS),
-    "category": by_group("category", MARGINS),
-    "product": PRODUCTS,
+    "day": f"WITH {_costed('n')} {by_day(MARGINS)}",
+    "week": f"WITH {_costed('n')} {by_span('week', MARGINS)}",
+    "month": f"WITH {_costed('n')} {by_span('month', MARGINS)}",
+    "store": f"WITH {_costed('store_id', 'store_id, max(n) AS n')} {by_store(MARGINS)}",
+    "department": f"WITH {_costed('department')} {by_group('department', MARGINS)}",
+    "category": f"WITH {_costed('category')} {by_group('category', MARGINS)}",
+    "product": f"WITH {COSTED_PRODUCTS} {PRODUCTS}",
 }
 
 
@@ -68,4 +88,4 @@ def margins(scope: SalesScope, by: str, top: int) -> list[Row]:
     Products are the `top` ones by margin, and all others together. `margin` is None where
     nothing that was sold has a cost.
     """
-    return rows(f"WITH {COSTED_SALES} {STATEMENTS[by]}", {**scope.params(), "top": top})
+    return rows(STATEMENTS[by], {**scope.params(), "top": top})

@@ -59,11 +59,8 @@ STATEMENTS = {
     ),
     "movers": (movers.PRODUCTS["revenue"], {"top": 15}),
     "movers of categories": (movers.ALL_CATEGORIES["units"], {"top": 15, "moved": []}),
-    "margin": (f"WITH {margin.COSTED_SALES} {margin.STATEMENTS['day']}", {}),
-    "margin of products": (
-        f"WITH {margin.COSTED_SALES} {margin.STATEMENTS['product']}",
-        {"top": 50},
-    ),
+    "margin": (margin.STATEMENTS["day"], {}),
+    "margin of products": (margin.STATEMENTS["product"], {"top": 50}),
     "stock": (
         stock.stock_statement("cover"),
         {**stock.StockScope(None).params(), "limit": 50, "offset": 0},
