@@ -127,10 +127,10 @@ def margin_cards(total: Row, before: str) -> list[dict[str, Any]]:
     """Margin as a rate, and how much of the revenue it is of."""
     return [
         {
-            "label": "Margin of what has a known cost",
+            "label": "Margin rate",
             "unit": "%",
             "value": _shown(Kind.RATE, total["percent"]),
-            "before": f"{_shown(Kind.RATE, total['percent_before'])} {before}",
+            "before": f"{_shown(Kind.RATE, total['percent_before'])} % {before}",
         },
         {
             "label": "Revenue with known cost",

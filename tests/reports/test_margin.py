@@ -159,7 +159,7 @@ def test_it_says_whose_cost_it_is(cast, client_of, shelves):
     assert [card["label"] for card in response.context["cards"]] == [
         "Margin",
         "Revenue",
-        "Margin of what has a known cost",
+        "Margin rate",
         "Revenue with known cost",
     ]
     files = client_of(cast.admin).get(f"{URL}?figures=margin&by=store&format=csv")
