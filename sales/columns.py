@@ -1,6 +1,6 @@
 """Columns and key figures of the sales report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from django.urls import reverse
@@ -10,11 +10,11 @@ from shelfops.reports.table import Column, Kind, show
 
 Link = Callable[[Row], str]
 
-SPAN = [
+SPAN = (
     Column("first_day", "From", Kind.DATE, nothing="Total"),
     Column("last_day", "To", Kind.DATE, nothing=""),
     Column("days", "Days", Kind.COUNT),
-]
+)
 
 
 class Measure(NamedTuple):
@@ -33,7 +33,7 @@ MARGINS = (Measure("margin", "Margin", Kind.MONEY), Measure("revenue", "Revenue"
 
 def names(breakdown: str, links: dict[str, Link]) -> list[Column]:
     """What the rows are of; `links` lead further down from some of them."""
-    found = {
+    found: dict[str, Sequence[Column]] = {
         "day": [
             Column("business_date", "Business day", Kind.DATE, nothing="Total"),
             Column("day_before", "Compared with", Kind.DATE, nothing=""),
@@ -55,7 +55,7 @@ def names(breakdown: str, links: dict[str, Link]) -> list[Column]:
             Column("sku", "SKU", link=_product_page, nothing=""),
         ],
     }
-    return found[breakdown]
+    return list(found[breakdown])
 
 
 def _product_page(row: Row) -> str:
