@@ -52,11 +52,12 @@ PRODUCTS = Feed(
         "brand": "text",
         "package_size": "text",
         "unit_price": "numeric",
+        "unit_cost": "numeric",
     },
     judge="""
     SELECT line_number, sku, name, coalesce(department, '') AS department,
            coalesce(category, '') AS category, coalesce(brand, '') AS brand,
-           coalesce(package_size, '') AS package_size, unit_price,
+           coalesce(package_size, '') AS package_size, unit_price, unit_cost,
            CASE WHEN coalesce(sku, '') = '' THEN ARRAY['sku', 'no SKU']
                 WHEN length(sku) > 100 THEN ARRAY['sku', 'longer than 100 characters']
                 WHEN coalesce(name, '') = '' THEN ARRAY['name', 'no name']
@@ -69,15 +70,17 @@ PRODUCTS = Feed(
                     THEN ARRAY['package_size', 'longer than 50 characters']
                 WHEN unit_price < 0 THEN ARRAY['unit_price', 'negative']
                 WHEN unit_price >= 1e8 THEN ARRAY['unit_price', 'too large']
+                WHEN unit_cost < 0 THEN ARRAY['unit_cost', 'negative']
+                WHEN unit_cost >= 1e8 THEN ARRAY['unit_cost', 'too large']
            END AS problem
     FROM staged
     """,
     place="""
     placed AS (
         INSERT INTO products (customer_id, sku, name, department, category, brand,
-                              package_size, unit_price)
+                              package_size, unit_price, unit_cost)
         SELECT (SELECT current_customer_id()), sku, name, department, category, brand,
-               package_size, unit_price
+               package_size, unit_price, unit_cost
         FROM judged WHERE problem IS NULL
         ON CONFLICT (customer_id, sku) DO NOTHING
         RETURNING NULL::timestamptz AS touched

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from inventory.models import Product
-from sales.queries import SalesScope
+from sales.scope import SalesScope
 from shelfops.reports.filters import CatalogueFilter, PeriodFilter, PeriodForm
 from shelfops.reports.period import Period
 
@@ -23,8 +23,11 @@ class SalesForm(PeriodForm):
     def clean(self) -> dict[str, Any]:
         values = super().clean()
         narrows = any(values.get(name) for name in SalesFilter.NARROWING)
-        if values.get("by") == "hour" and narrows:
+        by = values.get("by")
+        if by == "hour" and narrows:
             self.add_error("by", "Hours are known of all products together only.")
+        if by in SalesFilter.WITHOUT_MARGIN and values.get("figures") == "margin":
+            self.add_error("by", "Choose another breakdown: this one has no margins.")
         return values
 
 
@@ -40,7 +43,12 @@ class SalesFilter(CatalogueFilter, PeriodFilter):
         ("department", "Department"),
         ("category", "Category"),
         ("product", "Product"),
+        ("movers", "Movers"),
     )
+    FIGURES = (("sales", "Sales"), ("margin", "Margin"))
+    WITHOUT_MARGIN = ("hour", "movers")
+    OF = (("product", "Products"), ("category", "Categories"))
+    MEASURE = (("revenue", "By revenue"), ("units", "By units"))
 
     compare = django_filters.ChoiceFilter(
         label="Compare with", choices=COMPARE, empty_label=None, method="unchanged"
@@ -50,6 +58,9 @@ class SalesFilter(CatalogueFilter, PeriodFilter):
         label="Products", choices=[(str(n), f"Top {n}") for n in TOP], method="unchanged"
     )
 
+    figures = django_filters.ChoiceFilter(label="Figures", choices=FIGURES, method="unchanged")
+    of = django_filters.ChoiceFilter(label="Movers", choices=OF, method="unchanged")
+    measure = django_filters.ChoiceFilter(label="Movers by", choices=MEASURE, method="unchanged")
     product = django_filters.ModelChoiceFilter(
         label="Product", method="unchanged", queryset=all_products, widget=forms.HiddenInput
     )
@@ -73,7 +84,23 @@ class SalesFilter(CatalogueFilter, PeriodFilter):
     def breakdowns(self) -> list[tuple[str, str]]:
         """What the figures can be broken down by."""
         narrows = any(self.form.cleaned_data[name] for name in self.NARROWING)
-        return [(by, label) for by, label in self.BY if by != "hour" or not narrows]
+        left_out = {"hour"} if narrows else set()
+        if self.has_margin:
+            left_out.update(self.WITHOUT_MARGIN)
+        return [(by, label) for by, label in self.BY if by not in left_out]
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether margins are asked for, instead of revenue and units."""
+        return bool(self.form.cleaned_data["figures"] == "margin")
+
+    @property
+    def movers_of(self) -> str:
+        return self.form.cleaned_data["of"] or "product"
+
+    @property
+    def movers_by(self) -> str:
+        return self.form.cleaned_data["measure"] or "revenue"
 
     @property
     def compares_years(self) -> bool:

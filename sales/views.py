@@ -1,42 +1,29 @@
 """The sales report."""
 
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
-from django.urls import reverse
-
-from sales import queries
+from sales import charts, columns, queries
 from sales.filters import SalesFilter
-from sales.queries import SalesScope
-from shelfops.reports.chart import Chart, Series
-from shelfops.reports.heat import Heatmap
+from sales.margin import margins
+from sales.movers import category_movers, product_movers
+from sales.scope import SalesScope
+from shelfops.reports.chart import Chart
 from shelfops.reports.period import long_date
 from shelfops.reports.sql import Row
-from shelfops.reports.table import Column, Kind, Table, show
+from shelfops.reports.table import Column, Table
 from shelfops.reports.views import Report
 
-BARS = 12
-SPAN = [
-    Column("first_day", "From", Kind.DATE, nothing="Total"),
-    Column("last_day", "To", Kind.DATE, nothing=""),
-    Column("days", "Days", Kind.COUNT),
-]
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-Measure = tuple[str, str, Kind]
-MEASURES: tuple[Measure, ...] = (
-    ("revenue", "Revenue", Kind.MONEY),
-    ("units", "Units", Kind.UNITS),
-)
-BASKETS: tuple[Measure, ...] = (
-    ("baskets", "Baskets", Kind.COUNT),
-    ("basket", "Average basket", Kind.MONEY),
-)
 # A basket holds many products: it is counted by store and time only.
 WITH_BASKETS = ("day", "week", "month", "store")
+# Of each direction.
+MOVERS = 15
 
 
 class SalesReport(Report):
-    """Revenue and units of a period against another, by time, store, category or product."""
+    """Sales or margins of a period against another, by time, store, category or product."""
 
     title = "Sales"
     permission = "reports.sales"
@@ -55,22 +42,28 @@ class SalesReport(Report):
             "last": last,
             "late": _is_late(last),
             "table": Table(self.caption(filters, scope), self.columns(filters, scope), rows, total),
-            "charts": [chart.data() for chart in self.charts(filters.breakdown, rows)],
-            "heat": self.heat(rows) if filters.breakdown == "hour" else None,
-            "figures": [
-                self.figure(total, *measure) for measure in self.cards(filters.breakdown, scope)
-            ],
-            "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in MEASURES),
-            "has_baskets": has_baskets(filters.breakdown, scope),
+            "charts": [chart.data() for chart in self.charts(filters, rows)],
+            "heat": charts.heat(rows, self.currency) if filters.breakdown == "hour" else None,
+            "cards": self.cards(filters, scope, total),
+            "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in columns.MEASURES),
+            "has_baskets": has_baskets(filters, scope),
+            "has_margin": filters.has_margin,
+            "no_cost": filters.has_margin and not total["known_share"],
             "breakdowns": self.links("by", filters.breakdowns, filters.breakdown),
+            "figures": self.figures(filters),
+            "movers": self.movers(filters),
             "narrowed": self.narrowed(filters),
             "presets": self.presets(filters, period),
         }
 
     def rows(self, filters: SalesFilter, scope: SalesScope) -> list[Row]:
-        if filters.breakdown == "product":
-            return queries.by_product(scope, filters.top_products)
-        by = {
+        by = filters.breakdown
+        if filters.has_margin:
+            return margins(scope, by, filters.top_products)
+        if by == "movers":
+            read = product_movers if filters.movers_of == "product" else category_movers
+            return read(scope, filters.movers_by, MOVERS)
+        reads: dict[str, Callable[[SalesScope], list[Row]]] = {
             "day": queries.by_day,
             "week": queries.by_week,
             "month": queries.by_month,
@@ -78,66 +71,42 @@ class SalesReport(Report):
             "store": queries.by_store,
             "department": queries.by_department,
             "category": queries.by_category,
+            "product": partial(queries.by_product, top=filters.top_products),
         }
-        return by[filters.breakdown](scope)
+        return reads[by](scope)
 
     def caption(self, filters: SalesFilter, scope: SalesScope) -> str:
-        by = "hour of the week" if filters.breakdown == "hour" else filters.breakdown
-        return f"Sales by {by}, {scope.period}, against {scope.compared}"
+        by = {
+            "hour": "Sales by hour of the week",
+            "movers": f"What rose and fell most by {filters.movers_by}",
+        }.get(filters.breakdown, f"Sales by {filters.breakdown}")
+        by = by.replace("Sales", "Margin") if filters.has_margin else by
+        return f"{by}, {scope.period}, against {scope.compared}"
 
     def file_name(self, filters: SalesFilter) -> str:
-        return f"sales-by-{filters.breakdown}"
+        if filters.breakdown == "movers":
+            return f"movers-by-{filters.movers_by}"
+        return f"{'margin' if filters.has_margin else 'sales'}-by-{filters.breakdown}"
 
     def columns(self, filters: SalesFilter, scope: SalesScope) -> list[Column]:
         """What the rows are of, then the figures."""
-        return [*self.names()[filters.breakdown], *self.figures(filters.breakdown, scope)]
-
-    def names(self) -> dict[str, list[Column]]:
-        return {
-            "day": [
-                Column("business_date", "Business day", Kind.DATE, nothing="Total"),
-                Column("day_before", "Compared with", Kind.DATE, nothing=""),
-            ],
-            "week": SPAN,
-            "month": SPAN,
-            "hour": [
-                Column("day_name", "Weekday", nothing="Total"),
-                Column("clock", "From", nothing=""),
-                Column("days", "Days", Kind.COUNT),
-            ],
-            "store": [Column("name", "Store", link=self.store_url, nothing="Total")],
-            "department": [
-                Column("label", "Department", link=self.department_url, nothing="Total")
-            ],
-            "category": [Column("label", "Category", link=self.category_url, nothing="Total")],
-            "product": [
-                Column("name", "Product", link=self.product_url, nothing="Total"),
-                Column("sku", "SKU", link=_product_page, nothing=""),
-            ],
+        by = filters.breakdown
+        words = (self.currency, self.before)
+        links: dict[str, columns.Link] = {
+            "store": self.store_url,
+            "department": self.department_url,
+            "category": self.category_url,
+            "product": self.product_url,
         }
-
-    def figures(self, breakdown: str, scope: SalesScope) -> list[Column]:
-        columns = [
-            Column("revenue", f"Revenue ({self.currency})", Kind.MONEY),
-            Column("revenue_before", f"Revenue {self.before} ({self.currency})", Kind.MONEY),
-            Column("revenue_change", "Revenue change (%)", Kind.CHANGE),
-            Column("units", "Units", Kind.UNITS),
-            Column("units_before", f"Units {self.before}", Kind.UNITS),
-            Column("units_change", "Units change (%)", Kind.CHANGE),
-        ]
-        if has_baskets(breakdown, scope):
-            columns += [
-                Column("baskets", "Baskets", Kind.COUNT),
-                Column("baskets_before", f"Baskets {self.before}", Kind.COUNT),
-                Column("basket", f"Average basket ({self.currency})", Kind.MONEY),
-                Column(
-                    "basket_before", f"Average basket {self.before} ({self.currency})", Kind.MONEY
-                ),
-                Column("lines", "Receipt lines", Kind.COUNT),
-            ]
-        if breakdown == "hour":
-            columns.append(Column("average", f"Revenue a day ({self.currency})", Kind.MONEY))
-        return columns
+        if by == "movers":
+            return [*columns.names(filters.movers_of, links), *columns.movers(*words)]
+        found = columns.names(by, links)
+        if filters.has_margin:
+            return found + columns.margins(*words)
+        found += columns.sales(*words)
+        if has_baskets(filters, scope):
+            found += columns.baskets(*words)
+        return found + (columns.hours(self.currency) if by == "hour" else [])
 
     # A click leads from the store to its categories, to their products, to their days.
     def store_url(self, row: Row) -> str:
@@ -164,95 +133,51 @@ class SalesReport(Report):
             if values[name]
         ]
 
-    def charts(self, breakdown: str, rows: list[Row]) -> list[Chart]:
-        if breakdown == "hour":
-            return []
-        if breakdown == "day":
-            return [self.days(rows, *measure) for measure in MEASURES]
-        if breakdown in ("week", "month"):
-            return [self.spans(breakdown, rows, *measure) for measure in MEASURES]
-        return [self.bars(breakdown, rows)]
+    def charts(self, filters: SalesFilter, rows: list[Row]) -> list[Chart]:
+        before = "Period before" if self.before == "before" else "Last year"
+        words = charts.Words(self.currency, before)
+        if filters.breakdown == "movers":
+            return [charts.movers(rows, filters.movers_by, filters.movers_of, words)]
+        return charts.charts(filters.breakdown, rows, words, filters.has_margin)
 
-    def days(self, rows: list[Row], key: str, label: str, kind: Kind) -> Chart:
-        unit = self.currency if kind is Kind.MONEY else label
-        return Chart(
-            id=f"chart-{key}",
-            title=f"{label} by business day",
-            kind="line",
-            unit=unit,
-            labels=[_short(row["business_date"]) for row in rows],
-            series=[
-                Series(label, [row[key] for row in rows]),
-                Series(
-                    self.series_before,
-                    [row[f"{key}_before"] for row in rows],
-                    role="before",
-                    hints=[_short(row["day_before"]) for row in rows],
-                ),
-            ],
+    def cards(self, filters: SalesFilter, scope: SalesScope, total: Row) -> list[dict[str, Any]]:
+        measures: tuple[columns.Measure, ...] = (
+            columns.MARGINS if filters.has_margin else columns.MEASURES
         )
-
-    def spans(self, by: str, rows: list[Row], key: str, label: str, kind: Kind) -> Chart:
-        return Chart(
-            id=f"chart-{key}",
-            title=f"{label} by {by}",
-            kind="columns",
-            unit=self.currency if kind is Kind.MONEY else label,
-            labels=[_month(row) if by == "month" else _short(row["first_day"]) for row in rows],
-            series=[
-                Series(label, [row[key] for row in rows]),
-                Series(self.series_before, [row[f"{key}_before"] for row in rows], role="before"),
-            ],
-        )
-
-    def heat(self, rows: list[Row]) -> Heatmap:
-        """The average of each hour; its rows are hours, so that it fits a phone."""
-        hours = [rows[hour::24] for hour in range(24)]
-        return Heatmap(
-            title="Average revenue by hour of the week, each store's own time",
-            unit=f"{self.currency} a day",
-            columns=WEEKDAYS,
-            labels=[row["clock"] for row in rows[:24]],
-            values=[[row["average"] for row in days] for days in hours],
-        )
-
-    def bars(self, breakdown: str, rows: list[Row]) -> Chart:
-        name = self.names()[breakdown][0].key
-        best = [row for row in rows if breakdown != "product" or row["product_id"]][:BARS]
-        return Chart(
-            id="chart-revenue",
-            title=f"Revenue by {breakdown}" + (f", the best {BARS}" if len(rows) > BARS else ""),
-            kind="bars",
-            unit=self.currency,
-            labels=[row[name] for row in best],
-            series=[
-                Series("Revenue", [row["revenue"] for row in best]),
-                Series(self.series_before, [row["revenue_before"] for row in best], role="before"),
-            ],
-        )
-
-    def cards(self, breakdown: str, scope: SalesScope) -> tuple[Measure, ...]:
-        return MEASURES + BASKETS if has_baskets(breakdown, scope) else MEASURES
-
-    def figure(self, total: Row, key: str, label: str, kind: Kind) -> dict[str, Any]:
-        change = total[f"{key}_change"]
-        return {
-            "label": label,
-            "is_money": kind is Kind.MONEY,
-            "value": _shown(kind, total[key]),
-            "before": f"{_shown(kind, total[f'{key}_before'])} {self.before}",
-            "change": None if change is None else show(Kind.CHANGE, change),
-            "rises": change is not None and change >= 0,
-        }
-
-    @property
-    def series_before(self) -> str:
-        return "Period before" if self.before == "before" else "Last year"
+        if has_baskets(filters, scope):
+            measures += columns.BASKETS
+        cards = [columns.card(total, measure, self.before) for measure in measures]
+        return cards + (columns.margin_cards(total, self.before) if filters.has_margin else [])
 
     def links(self, name: str, choices: Any, chosen: str) -> list[dict[str, Any]]:
         return [
             {"label": label, "url": self.url_with(**{name: value}), "chosen": value == chosen}
             for value, label in choices
+        ]
+
+    def figures(self, filters: SalesFilter) -> list[dict[str, Any]]:
+        """Sales or margins; a breakdown that has no margins is left for the days."""
+        leave = {"by": None} if filters.breakdown in filters.WITHOUT_MARGIN else {}
+        return [
+            {
+                "label": "Sales",
+                "url": self.url_with(figures=None),
+                "chosen": not filters.has_margin,
+            },
+            {
+                "label": "Margin",
+                "url": self.url_with(figures="margin", **leave),
+                "chosen": filters.has_margin,
+            },
+        ]
+
+    def movers(self, filters: SalesFilter) -> list[list[dict[str, Any]]]:
+        """What movers can be of, and by."""
+        if filters.breakdown != "movers":
+            return []
+        return [
+            self.links("of", filters.OF, filters.movers_of),
+            self.links("measure", filters.MEASURE, filters.movers_by),
         ]
 
 
@@ -262,21 +187,5 @@ def _is_late(last: Row) -> str:
     return long_date(day) if day and day < last["last_full_day"] else ""
 
 
-def has_baskets(breakdown: str, scope: SalesScope) -> bool:
-    return breakdown in WITH_BASKETS and not scope.is_narrowed
-
-
-def _product_page(row: Row) -> str:
-    return reverse("reports:product", args=[row["product_id"]]) if row["product_id"] else ""
-
-
-def _shown(kind: Kind, value: Any) -> str:
-    return "–" if value is None else show(kind, value)
-
-
-def _month(row: Row) -> str:
-    return f"{row['first_day']:%b %Y}"
-
-
-def _short(day: date) -> str:
-    return f"{day.day} {day:%b}"
+def has_baskets(filters: SalesFilter, scope: SalesScope) -> bool:
+    return filters.breakdown in WITH_BASKETS and not scope.is_narrowed and not filters.has_margin

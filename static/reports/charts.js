@@ -14,6 +14,8 @@
     };
   };
 
+  // Of A4 lying, between its margins, in CSS pixels.
+  const PRINTED_WIDTH = 1030;
   const number = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
   const short = new Intl.NumberFormat("en", { notation: "compact" });
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -37,7 +39,7 @@
     };
   };
 
-  const options = (chart, colours) => {
+  const options = (chart, colours, isPrint) => {
     const lying = chart.kind === "bars";
     const figures = {
       beginAtZero: true,
@@ -55,12 +57,12 @@
         maxRotation: 0,
         autoSkipPadding: 16,
         callback(value) {
-          return shorten(this.getLabelForValue(value), this.chart.width < 480 ? 16 : 28);
+          return shorten(this.getLabelForValue(value), this.chart.width < 480 ? 16 : 26);
         },
       },
     };
     return {
-      animation: calm ? false : { duration: 250 },
+      animation: calm || isPrint ? false : { duration: 250 },
       responsive: true,
       maintainAspectRatio: false,
       indexAxis: lying ? "y" : "x",
@@ -86,7 +88,7 @@
 
   const type = (kind) => (kind === "bars" || kind === "columns" ? "bar" : "line");
 
-  const draw = () => {
+  const draw = (isPrint = false) => {
     const source = document.getElementById("report-charts");
     const charts = source ? JSON.parse(source.textContent) : [];
     const colours = palette();
@@ -102,7 +104,7 @@
           labels: chart.labels,
           datasets: chart.series.map((series) => dataset(series, chart.kind, colours)),
         },
-        options: options(chart, colours),
+        options: options(chart, colours, isPrint),
       });
     }
     window.shelfCharts.others.forEach((drawOther) => drawOther());
@@ -148,9 +150,26 @@
     Chart.defaults.font.family = "Inter, sans-serif";
     document.querySelectorAll("[data-stores]").forEach(stores);
     document.querySelectorAll("[data-preset]").forEach(period);
-    draw();
-    // The theme can change while the page is open, and is set just after it has loaded.
     let wasDark = dark();
+    draw();
+    document.fonts.ready.then(() => draw());  // legends are laid out by the width of their letters
+    // Paper is white, and narrower than most screens.
+    let isDarkOnScreen = false;
+    addEventListener("beforeprint", () => {
+      isDarkOnScreen = dark();
+      document.documentElement.classList.remove("dark");
+      wasDark = false;
+      draw(true);
+      const charts = Object.values(Chart.instances);
+      const width = charts.length > 1 ? PRINTED_WIDTH / 2 - 40 : PRINTED_WIDTH - 40;
+      for (const chart of charts) chart.resize(width, chart.height);
+    });
+    addEventListener("afterprint", () => {
+      document.documentElement.classList.toggle("dark", isDarkOnScreen);
+      wasDark = dark();
+      draw();
+    });
+    // The theme can change while the page is open, and is set just after it has loaded.
     new MutationObserver(() => {
       if (dark() === wasDark) return;
       wasDark = dark();

@@ -89,7 +89,7 @@ def test_its_cards_show_baskets_where_they_are_counted(cast, client_of, till):
     def labels(by: str) -> list[str]:
         response = get(client_of, cast.admin, by=by)
         assert ("A basket is a receipt" in text(response)) == (by == "store")
-        return [figure["label"] for figure in response.context["figures"]]
+        return [card["label"] for card in response.context["cards"]]
 
     assert labels("store") == ["Revenue", "Units", "Baskets", "Average basket"]
     assert labels("product") == ["Revenue", "Units"]

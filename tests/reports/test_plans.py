@@ -8,21 +8,26 @@ from django.db import connection
 
 from inventory import queries as stock
 from inventory.spans import span_params
+from sales import margin, movers
 from sales import queries as sales
+from sales.scope import SalesScope
 from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
-from tests.cast import Cast
-from tests.reports.shop import YESTERDAY, Shop
+from tests.cast import Cast, make_cast
+from tests.reports.shop import YESTERDAY, shop_of
 
 WEEK = Period.ending(YESTERDAY, 7)
 
 
-@pytest.fixture(autouse=True)
-def a_year(cast: Cast, shop: Shop) -> None:
+@pytest.fixture(scope="module")
+def a_year() -> Cast:
     """Sales in every aggregate chunk of a year."""
+    cast = make_cast()
+    shop = shop_of(cast)
     for back in range(0, 360, 30):
         shop.sell(cast.store, cast.product, YESTERDAY - timedelta(days=back), 1, "1.00")
     shop.refresh()
+    return cast
 
 
 def plan(cast: Cast, statement: str, params: dict[str, object]) -> str:
@@ -47,11 +52,15 @@ STATEMENTS = {
     "category": (sales.ALL_BY_CATEGORY, {"moved": []}),
     "category in some stores": (sales.SOME_BY_CATEGORY, {}),
     "best products": (sales.BEST_PRODUCTS, {"top": 50}),
-    "product": (f"WITH {sales.SALES}, {sales.PRODUCTS}", {"best": []}),
+    "product": (f"WITH {sales.STORE_SALES}, {sales.PRODUCTS}", {"best": []}),
     "product of a category": (
         f"WITH {sales.NARROWED_SALES}, {sales.PRODUCTS}",
         {"best": [], **DAIRY},
     ),
+    "movers": (movers.PRODUCTS["revenue"], {"top": 15}),
+    "movers of categories": (movers.ALL_CATEGORIES["units"], {"top": 15, "moved": []}),
+    "margin": (margin.STATEMENTS["day"], {}),
+    "margin of products": (margin.STATEMENTS["product"], {"top": 50}),
     "stock": (
         stock.stock_statement("cover"),
         {**stock.StockScope(None).params(), "limit": 50, "offset": 0},
@@ -62,34 +71,34 @@ STATEMENTS = {
 def params(period: Period, more: dict[str, object]) -> dict[str, object]:
     return {
         **span_params(period),
-        **sales.SalesScope(period, period.before, None).params(),
+        **SalesScope(period, period.before, None).params(),
         **more,
     }
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_it_leaves_out_chunks_of_other_days(cast, name):
+def test_it_leaves_out_chunks_of_other_days(a_year, name):
     statement, more = STATEMENTS[name]
     year = Period(YESTERDAY - timedelta(days=364), YESTERDAY)
-    few = chunks_of(plan(cast, statement, params(WEEK, more)))
-    many = chunks_of(plan(cast, statement, params(year, more)))
+    few = chunks_of(plan(a_year, statement, params(WEEK, more)))
+    many = chunks_of(plan(a_year, statement, params(year, more)))
     assert 0 < len(few) < len(many)
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_it_reads_no_transactions_that_an_aggregate_holds(cast, name):
+def test_it_reads_no_transactions_that_an_aggregate_holds(a_year, name):
     """Of days that are materialised: the real-time part of the aggregate falls away."""
     statement, more = STATEMENTS[name]
     past = Period.ending(date.fromordinal(YESTERDAY.toordinal() - 30), 28)
-    text = plan(cast, statement, params(past, more))
+    text = plan(a_year, statement, params(past, more))
     assert chunks_of(text)
     assert " on transactions" not in text
 
 
 @pytest.mark.parametrize("name", ["day", "hour", "store", "category"])
-def test_it_reads_no_chunk_between_the_days_of_this_and_last_year(cast, name):
+def test_it_reads_no_chunk_between_the_days_of_this_and_last_year(a_year, name):
     statement, more = STATEMENTS[name]
     near, far = WEEK, WEEK.year_before
-    both = plan(cast, statement, {**sales.SalesScope(near, far, None).params(), **more})
+    both = plan(a_year, statement, {**SalesScope(near, far, None).params(), **more})
     year = Period(near.start - timedelta(days=357), near.end)
-    assert len(chunks_of(both)) < len(chunks_of(plan(cast, statement, params(year, more)))) / 2
+    assert len(chunks_of(both)) < len(chunks_of(plan(a_year, statement, params(year, more)))) / 2

@@ -371,6 +371,7 @@ def test_it_makes_the_whole_catalogue_readable() -> None:
         "brand": "Private",
         "package_size": "50 oz",
         "unit_price": rows["26190"]["unit_price"],
+        "unit_cost": rows["26190"]["unit_cost"],
     }
     assert rows["26081"]["name"] == "Miscellaneous"
     for column, longest in (("name", 255), ("department", 100), ("package_size", 50)):
@@ -389,6 +390,15 @@ def test_it_takes_the_median_price_before_discounts(files: duckdb.DuckDBPyConnec
     products = catalogue.records()
     [price] = products.filter(pc.equal(products["sku"], "1029743"))["unit_price"].to_pylist()
     assert price == pytest.approx(expected, abs=1e-4)
+
+
+def test_it_makes_up_costs_below_the_price_for_nine_products_in_ten() -> None:
+    found = [catalogue.cost(number, 10.0) for number in (97, 1096, 100, 17)]
+    assert found == [None, 6.23, 5.58, None]
+    assert catalogue.cost(100, None) is None
+    costs = [catalogue.cost(number, 1.0) for number in range(1000)]
+    assert costs.count(None) == 100
+    assert 0.55 <= min(filter(None, costs)) <= max(filter(None, costs)) <= 0.79
 
 
 def test_it_orders_up_to_a_level_after_the_lead_time() -> None:
