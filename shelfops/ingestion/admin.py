@@ -73,7 +73,7 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: ImportBatch | None = None) -> Any:
         """What there is to say of the import, and no empty fields."""
         what: list[Any] = [("source", "holds", "status")]
-        rows: list[Any] = [("read", "inserted", "changed", "present", "refused")]
+        rows: list[Any] = [("read", "refused"), ("inserted", "changed", "present")]
         sections = [(None, {"fields": what}), ("Rows", {"fields": rows})]
         if obj is not None and obj.error:
             what.append("error")

@@ -219,6 +219,6 @@ def place(kind: Kind, draft: ImportDraft, batch: ImportBatch, user: User) -> Non
         cursor.execute(kind.sql["placed"], params)
         if cursor.fetchone() != (draft.rows_created, draft.rows_changed):
             raise Changed([])
-        if kind is not REORDER_POINTS:
-            cursor.execute(queries.KEEP_CHANGES, params)
+        if "kept" in kind.sql:
+            cursor.execute(kind.sql["kept"], params)
         cursor.execute(queries.KEEP_REFUSED, params)

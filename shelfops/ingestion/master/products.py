@@ -1,6 +1,7 @@
 """Products in files."""
 
 from shelfops.ingestion.master.kinds import Field, Kind
+from shelfops.ingestion.master.queries import KEEP_CHANGES
 from shelfops.ingestion.master.words import yes_or_no
 
 FIELDS = (
@@ -194,5 +195,6 @@ PRODUCTS = Kind(
         "locked": LOCKED,
         "stale": STALE,
         "placed": PLACED,
+        "kept": KEEP_CHANGES.format(table="products", key="product_id"),
     },
 )

@@ -1,7 +1,8 @@
 """SQL that all kinds of master data share: comparing a staged file, applying a draft, its rows.
 
-A kind gives the parts: `found` (what each line says, beside what is there), `locked`, `stale`,
-`placed`, and `spoiled`. Each works on whole sets; there is no statement per row.
+A kind gives the parts: `found` (what each line says, beside what is there), `locked`, `stale`
+(lines of which the target is no longer as it was shown), `placed`, and `kept` if that does not
+keep what it changed. Each works on whole sets; there is no statement per row.
 """
 
 # Both fit into memory, also for a whole catalogue.
@@ -87,9 +88,12 @@ SET batch_id = excluded.batch_id, field = excluded.field, reason = excluded.reas
     content = excluded.content
 """
 # What became of products and stores; reorder points, which are all new, tell by themselves.
+# Of a row that was made all of it is kept, to see later whether anybody has changed it.
 KEEP_CHANGES = """
 INSERT INTO import_changes (batch_id, line_number, target_id, before, after)
-SELECT %(batch_id)s, line_number, target_id, before, after
-FROM import_draft_rows WHERE draft_id = %(draft_id)s AND outcome <> 'refused'
+SELECT %(batch_id)s, line_number, target_id, before,
+       CASE outcome WHEN 'changed' THEN after
+                    ELSE to_jsonb(target) - '{{created_at,updated_at}}'::text[] END
+FROM import_draft_rows JOIN {table} AS target ON target.{key} = target_id
+WHERE draft_id = %(draft_id)s AND outcome <> 'refused'
 """
-CHANGES = "SELECT count(*) FROM import_changes WHERE batch_id = %(batch_id)s"

@@ -1,6 +1,7 @@
 """Stores in files."""
 
 from shelfops.ingestion.master.kinds import Field, Kind
+from shelfops.ingestion.master.queries import KEEP_CHANGES
 from shelfops.ingestion.master.words import yes_or_no
 
 FIELDS = (
@@ -135,5 +136,6 @@ STORES = Kind(
         "locked": LOCKED,
         "stale": STALE,
         "placed": PLACED,
+        "kept": KEEP_CHANGES.format(table="stores", key="store_id"),
     },
 )
