@@ -28,9 +28,10 @@ def spans(keys: str, only: str = "true") -> str:
     first_day, next_day (the first day it no longer holds for), days (of the period), and
     counted_on, which is NULL where the count is older than the 35 days. The first begins on the
     `opening` day, the one before the period: its stock is what the period began with. Before a
-    product's first count there is no span. Bounds on `timestamp` exclude chunks. Parameters: see
-    span_params. `only` is a condition on `l`, the counts, that all the keys fulfil: with it the
-    columnstore unpacks no others.
+    product's first count there is no span. Bounds on `timestamp` exclude chunks; where there are no
+    older gaps, EXISTS keeps any plan from reading older history. `only` is a condition on `l`, the
+    counts, that all the keys fulfil: with it the columnstore unpacks no others. Parameters: see
+    span_params.
     """
     return f"""
     counts AS (
@@ -54,8 +55,9 @@ def spans(keys: str, only: str = "true") -> str:
         SELECT store_id, product_id, day AS next_day FROM known
         WHERE is_first AND day > %(opening)s
         UNION ALL
-        SELECT store_id, product_id, %(end)s::date + 1 FROM {keys}
-        WHERE (store_id, product_id) NOT IN (SELECT store_id, product_id FROM known)
+        SELECT k.store_id, k.product_id, %(end)s::date + 1 FROM {keys} k
+        WHERE NOT EXISTS (SELECT FROM known
+                          WHERE known.store_id = k.store_id AND known.product_id = k.product_id)
     ),
     older_gaps AS MATERIALIZED (
         SELECT store_id, product_id, gaps.next_day
@@ -77,7 +79,7 @@ def spans(keys: str, only: str = "true") -> str:
             SELECT store_id, product_id, last(l.quantity_on_hand, l.timestamp),
                    last(l.quantity_available, l.timestamp), %(opening)s, min(gaps.next_day), NULL
             FROM inventory_levels l JOIN older_gaps gaps USING (store_id, product_id)
-            WHERE l.timestamp < %(counted_since)s AND {only}
+            WHERE l.timestamp < %(counted_since)s AND EXISTS (SELECT FROM older_gaps) AND {only}
             GROUP BY store_id, product_id
         ) AS clipped
     )

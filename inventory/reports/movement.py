@@ -50,6 +50,15 @@ sold AS MATERIALIZED (
 )
 """
 
+# Of what needs no sales: stock as of a day.
+NOTHING_SOLD = """
+sold AS (
+    SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, 0.0 AS units, 0.0 AS revenue,
+           0.0 AS counted_units
+    WHERE false
+)
+"""
+
 # There is no feed of receipts: what came in is what the counts have more than they should after
 # the sales. Less than they should is shrinkage, not a negative receipt.
 FIGURES = """
@@ -83,8 +92,8 @@ round(sum(closing * unit_cost), 2) AS closing_cost,
 round(sum(closing * unit_price), 2) AS closing_retail,
 round(sum(opening * unit_cost), 2) AS opening_cost,
 sum(units) AS units, sum(revenue) AS revenue, sum(received) AS received,
-round(sum(units * unit_cost), 2) AS cost_of_sales,
-sum(revenue) FILTER (WHERE unit_cost IS NOT NULL) - round(sum(units * unit_cost), 2) AS margin,
+sum(units * unit_cost) AS exact_cost_of_sales,
+sum(revenue) FILTER (WHERE unit_cost IS NOT NULL) - sum(units * unit_cost) AS exact_margin,
 sum(stock_days) / %(days)s AS exact_stock,
 sum(stock_days * unit_cost) / %(days)s AS exact_stock_cost,
 sum(known_days) AS known_days, sum(days_in_stock) AS days_in_stock,
@@ -93,9 +102,11 @@ round(sum(lost_units), 1) AS lost_units, round(sum(lost_units * price), 2) AS lo
 RATIOS = """
 round(exact_stock, 1) AS average_stock,
 round(exact_stock_cost, 2) AS average_stock_cost,
-round(cost_of_sales / nullif(exact_stock_cost, 0), 2) AS turn,
-round(cost_of_sales / nullif(exact_stock_cost, 0) * 365 / %(days)s, 1) AS yearly_turn,
-round(margin / nullif(exact_stock_cost, 0), 2) AS gmroi,
+round(exact_cost_of_sales, 2) AS cost_of_sales,
+round(exact_margin, 2) AS margin,
+round(exact_cost_of_sales / nullif(exact_stock_cost, 0), 2) AS turn,
+round(exact_cost_of_sales / nullif(exact_stock_cost, 0) * 365 / %(days)s, 1) AS yearly_turn,
+round(exact_margin / nullif(exact_stock_cost, 0), 2) AS gmroi,
 round(100 * units / nullif(opening + received, 0), 1) AS sell_through,
 known_days - days_in_stock AS days_out,
 round(100.0 * days_in_stock / nullif(known_days, 0), 1) AS availability,
@@ -132,7 +143,9 @@ ORDER BY place
 """
 
 
-def statement(group: str, order: str) -> str:
+def statement(group: str, order: str, *, with_sales: bool = True) -> str:
+    """Without sales it reads none, and all that is worked out from them is 0 or unknown."""
+    sold = SOLD if with_sales else NOTHING_SOLD
     keys, label, sku = GROUPS[group]
     key = keys.split(",")[0]
     measured = f"""(
@@ -140,7 +153,7 @@ def statement(group: str, order: str) -> str:
         FROM sums
     )"""
     return f"""
-    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {HELD}, {SOLD}, {FIGURES},
+    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {HELD}, {sold}, {FIGURES},
     sums AS (
         SELECT {keys}, grouping({key}) = 1 AS is_total, {SUMS}
         FROM figures
@@ -158,16 +171,27 @@ def params(scope: StockScope, period: Period, limit: int | None, offset: int) ->
 
 
 def by_group(
-    group: str, scope: StockScope, period: Period, *, order: str, limit: int, offset: int = 0
+    group: str,
+    scope: StockScope,
+    period: Period,
+    *,
+    order: str,
+    limit: int,
+    offset: int = 0,
+    with_sales: bool = True,
 ) -> list[Row]:
     """A page of GROUPS in one of ORDERS, and last their total, whose `place` is one more than all.
 
     Stock in units, `*_cost` at today's cost and `*_retail` at today's price, in the customer's
     currency; shares in percent; velocity in units a day.
     """
-    return rows(statement(group, order), params(scope, period, limit, offset))
+    found = statement(group, order, with_sales=with_sales)
+    return rows(found, params(scope, period, limit, offset))
 
 
-def all_by_group(group: str, scope: StockScope, period: Period, order: str) -> Iterator[Row]:
+def all_by_group(
+    group: str, scope: StockScope, period: Period, order: str, *, with_sales: bool = True
+) -> Iterator[Row]:
     """The same, every row of it, read as it is consumed."""
-    return stream(statement(group, order), params(scope, period, None, 0))
+    found = statement(group, order, with_sales=with_sales)
+    return stream(found, params(scope, period, None, 0))
