@@ -133,7 +133,7 @@ GROUPS: dict[str, tuple[Page, ...]] = {
         Page(
             "Alerts",
             "notifications",
-            "admin:alerts_alert_changelist",
+            "alerts:inbox",
             "alerts.view_alert",
             "What needs a person, and why.",
         ),

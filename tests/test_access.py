@@ -56,6 +56,7 @@ class Objects:
             "customer_id": ("tenancy", "customer"),
             "draft_id": ("ingestion", "importdraft"),
             "view_id": ("saved_views", "savedview"),
+            "alert_id": ("alerts", "alert"),
         }
         return "inventory" if parameter == "app_label" else self.by_model[model[parameter]]
 
