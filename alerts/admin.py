@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from alerts.models import Anomaly, Severity, StoreFact
+from alerts.notifications.admin import MailAdmin  # noqa: F401
 from alerts.rules.admin import AlertRuleAdmin  # noqa: F401
 from alerts.webhooks.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin  # noqa: F401
 from shelfops.admin import ReadOnlyAdmin, StoreFilter

@@ -211,6 +211,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "alerts.view_webhookdelivery",
             "What was sent, what was answered, and what is tried again.",
         ),
+        Page(
+            "Notification e-mails",
+            "mail",
+            "admin:alerts_mail_changelist",
+            "alerts.view_mail",
+            "Who was told of alerts by e-mail, and what could not be sent.",
+        ),
     ),
     "Platform": (
         Page(

@@ -51,6 +51,8 @@ class Objects:
             return self.by_model["tenancy", "user"]
         if match := ADMIN_PAGE.fullmatch(page.name):
             return self.by_model[match["app"], match["model"]]
+        if parameter == "token":  # its proof is tested with the mails that carry it
+            return "forged"
         model = {
             "product_id": ("inventory", "product"),
             "customer_id": ("tenancy", "customer"),
@@ -158,7 +160,8 @@ OPERATORS_PAGES = {
 
 
 def with_an_object() -> list[Page]:
-    return [page for page in pages() if page.parameters and page.parameters != ("app_label",)]
+    none = {(), ("app_label",), ("token",)}
+    return [page for page in pages() if page.parameters not in none]
 
 
 def test_it_answers_404_for_what_is_another_customers(stocked: Cast) -> None:

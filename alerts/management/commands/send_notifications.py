@@ -5,12 +5,16 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connections
 
+from alerts.notifications.send import notify
 from alerts.webhooks.deliver import deliver
 from shelfops.tenancy.models import Customer
 
 
 class Command(BaseCommand):
-    help = "Send what the events of alerts make due: webhooks."
+    help = (
+        "Tell people of what is new about their alerts, by e-mail at once or in a daily digest,"
+        " and send webhooks. May be run as often as you like: nothing is sent twice."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -31,6 +35,10 @@ class Command(BaseCommand):
     def send(self) -> None:
         """One round over the active customers; one that fails does not stop the others."""
         for customer in Customer.objects.using("operator").filter(is_active=True).order_by("name"):
-            sent, failed = deliver(customer)
-            if self.verbosity and (sent or failed):
-                self.stdout.write(f"{customer}: webhooks {sent} delivered, {failed} not")
+            told, mails, unsent = notify(customer)
+            delivered, failed = deliver(customer)
+            if self.verbosity and any((told, mails, unsent, delivered, failed)):
+                self.stdout.write(
+                    f"{customer}: {told} notices; e-mails {mails} sent, {unsent} not;"
+                    f" webhooks {delivered} delivered, {failed} not"
+                )
