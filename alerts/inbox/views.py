@@ -172,6 +172,7 @@ class AlertPage(WorkPage):
             "zone": zone.key,
             "figures": list(words.figures(alert)),
             "rule": words.rule(alert),
+            "rule_id": words.decoded(alert["rule"]).get("rule_id"),
             "charts": [chart.data() for chart in charts.of(alert, self.currency)],
             "currency": self.currency,
             "course": [

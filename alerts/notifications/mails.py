@@ -97,6 +97,9 @@ def _line(customer: Customer, alert: Row) -> Row:
         **alert,
         "title": f"{label}, {what}",
         "severity_label": Severity(alert["severity"]).label,
-        "news": "" if alert["kind"] == "opened" else AlertEvent.Kind(alert["kind"]).label,
+        # What was hidden when it opened is news like any other.
+        "news": ""
+        if alert["kind"] in ("opened", "shown")
+        else AlertEvent.Kind(alert["kind"]).label,
         "url": absolute(reverse("alerts:alert", args=[alert["alert_id"]])),
     }

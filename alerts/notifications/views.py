@@ -44,7 +44,8 @@ class Notifications(OwnPage):
                     **notice,
                     "type": AlertType(notice["alert_type"]).label,
                     "severity_label": Severity(notice["severity"]).label,
-                    "news": AlertEvent.Kind(notice["kind"]).label,
+                    # What was hidden when it opened is told when it is shown.
+                    "news": AlertEvent.Kind(notice["kind"].replace("shown", "opened")).label,
                     "age": words.since(notice["created_at"]),
                 }
                 for notice in queries.latest(self.user)
