@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 
 from alerts import transitions
+from alerts.management.commands import send_notifications
 from alerts.models import Alert, AlertEvent, AlertType
 from alerts.notifications import queries
 from alerts.notifications.mails import ALL, token
@@ -305,6 +307,23 @@ def test_it_holds_no_transaction_while_it_sends(cast: Cast, monkeypatch) -> None
     monkeypatch.setattr(EmailBackend, "send_messages", watched)
     notify(cast.customer)
     assert held == [False, False]
+
+
+def test_it_serves_the_others_where_one_customer_fails(cast: Cast, monkeypatch, capsys) -> None:
+    served = []
+
+    def notify_but(customer):
+        if customer == cast.customer:
+            raise DatabaseError("broken\nDETAIL: something secret")
+        served.append(customer.pk)
+        return Sent(0, 0, 0)
+
+    monkeypatch.setattr(send_notifications, "notify", notify_but)
+    monkeypatch.setattr(send_notifications, "deliver", lambda customer: (0, 0))
+    with pytest.raises(CommandError, match="1 customers were not served"):
+        call_command("send_notifications")
+    assert cast.other_customer.pk in served
+    assert capsys.readouterr().err == "Acme Grocers: nothing sent: broken\n"
 
 
 def links(message) -> tuple[str, str]:
