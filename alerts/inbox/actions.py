@@ -188,6 +188,9 @@ class Act(WorkPage):
             return self.ask(form)
         at = timezone.now()
         report(request, form.do(at), form.done, at)
+        if len(seen) == queries.MOST_AT_ONCE:
+            most = f"{queries.MOST_AT_ONCE:,}"
+            messages.info(request, f"These were the first {most}. Do it again for those left.")
         return HttpResponseRedirect(back(request))
 
     def ask(self, form: ActionForm) -> HttpResponse:

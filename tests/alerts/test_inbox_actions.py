@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts.inbox import actions
+from alerts.inbox import actions, queries
 from alerts.models import Alert, AlertEvent
 from inventory.models import Product
 from shelfops.tenancy.context import tenant
@@ -200,6 +200,15 @@ def test_it_acts_on_all_that_match_the_filters(cast: Cast, alert: Alert, client_
     found = [state(cast, each)[0] for each in (*alerts, alert, elsewhere)]
     assert found == ["open", "acknowledged", "acknowledged", "acknowledged", "open"]
     assert client_of(cast.staff).post(ACT, {**data, "query": "age=x"}).status_code == 400
+
+
+def test_it_says_so_where_more_match_than_it_takes_at_once(
+    cast: Cast, client_of, monkeypatch
+) -> None:
+    monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
+    many(cast, 3)
+    response = client_of(cast.staff).post(ACT, {"action": "acknowledge", "matching": "1"})
+    assert said(response)[1] == "These were the first 2. Do it again for those left."
 
 
 @pytest.mark.parametrize(
