@@ -1,4 +1,4 @@
-"""Alerts and anomalies, to read."""
+"""Anomalies, to read; alerts have pages of their own (alerts/inbox)."""
 
 import json
 
@@ -9,7 +9,8 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from alerts.models import Alert, Anomaly, Severity, Status, StoreFact
+from alerts.models import Anomaly, Severity, StoreFact
+from alerts.notifications.admin import MailAdmin  # noqa: F401
 from alerts.rules.admin import AlertRuleAdmin  # noqa: F401
 from alerts.webhooks.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin  # noqa: F401
 from shelfops.admin import ReadOnlyAdmin, StoreFilter
@@ -18,12 +19,6 @@ SEVERITY = {
     Severity.CRITICAL.label: "danger",
     Severity.WARNING.label: "warning",
     Severity.INFO.label: "info",
-}
-STATUS = {
-    Status.OPEN.label: "danger",
-    Status.ACKNOWLEDGED.label: "info",
-    Status.SNOOZED.label: "warning",
-    Status.RESOLVED.label: "success",
 }
 
 
@@ -37,7 +32,7 @@ class StoreFactAdmin(ReadOnlyAdmin):
         return ("metadata",)
 
     @display(description="Severity", ordering="severity", label=SEVERITY)
-    def severity_label(self, fact: Alert | Anomaly) -> str:
+    def severity_label(self, fact: Anomaly) -> str:
         return fact.get_severity_display()
 
     @display(description="Details")
@@ -46,37 +41,6 @@ class StoreFactAdmin(ReadOnlyAdmin):
             return "–"
         text = json.dumps(fact.metadata, indent=2, sort_keys=True, ensure_ascii=False)
         return format_html('<pre class="shelf-json">{}</pre>', text)
-
-
-@admin.register(Alert)
-class AlertAdmin(StoreFactAdmin):
-    empty_text = "All quiet: no alert has fired."
-    list_display = (
-        "message",
-        "alert_type",
-        "severity_label",
-        "status_label",
-        "store",
-        "product",
-        "last_seen_at",
-    )
-    list_filter = (
-        ("status", ChoicesDropdownFilter),
-        ("severity", ChoicesDropdownFilter),
-        ("alert_type", ChoicesDropdownFilter),
-        ("store", StoreFilter),
-    )
-    fieldsets = (
-        (None, {"fields": ("message", ("alert_type", "severity", "status"), ("store", "product"))}),
-        ("Course", {"fields": (("created_at", "last_seen_at", "occurrences"), "owner")}),
-        ("Until", {"fields": (("snoozed_until", "resolved_at"),)}),
-        ("Figures", {"fields": ("details",)}),
-    )
-    readonly_fields = ("details", "created_at")
-
-    @display(description="Status", ordering="status", label=STATUS)
-    def status_label(self, alert: Alert) -> str:
-        return alert.get_status_display()
 
 
 @admin.register(Anomaly)

@@ -291,4 +291,5 @@ class Anomaly(StoreFact):
 
 
 # Django finds an app's models here.
+from alerts.notifications.models import Mail, NotificationSettings  # noqa: E402, F401
 from alerts.webhooks.models import WebhookDelivery, WebhookEndpoint  # noqa: E402, F401

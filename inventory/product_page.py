@@ -229,7 +229,7 @@ class ProductReport(Report):
         record = "Edit product" if self.may("inventory.change_product") else "Product record"
         product = reverse("admin:inventory_product_change", args=[self.product.pk])
         points = reverse("admin:inventory_reorderpoint_changelist") + f"?in_force=all&{sku}"
-        alerts = reverse("admin:alerts_alert_changelist") + f"?{sku}"
+        alerts = reverse("alerts:inbox") + f"?{sku}"
         ways = [
             ("inventory.view_product", record, product),
             ("inventory.view_reorderpoint", "Its reorder points", points),
@@ -282,7 +282,7 @@ def sign(event: Row) -> str:
 
 def alert_url(event: Row) -> str:
     alert = event["alert_id"]
-    return reverse("admin:alerts_alert_change", args=[alert]) if alert else ""
+    return reverse("alerts:alert", args=[alert]) if alert else ""
 
 
 def stockout_figure(stock: list[Row]) -> dict[str, str]:

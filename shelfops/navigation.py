@@ -133,7 +133,7 @@ GROUPS: dict[str, tuple[Page, ...]] = {
         Page(
             "Alerts",
             "notifications",
-            "admin:alerts_alert_changelist",
+            "alerts:inbox",
             "alerts.view_alert",
             "What needs a person, and why.",
         ),
@@ -217,6 +217,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "admin:alerts_webhookdelivery_changelist",
             "alerts.view_webhookdelivery",
             "What was sent, what was answered, and what is tried again.",
+        ),
+        Page(
+            "Notification e-mails",
+            "mail",
+            "admin:alerts_mail_changelist",
+            "alerts.view_mail",
+            "Who was told of alerts by e-mail, and what could not be sent.",
         ),
     ),
     "Platform": (

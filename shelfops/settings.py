@@ -167,6 +167,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "shelfops.tenancy.context_processors.tenant",
+                "alerts.notifications.bell.bell",
             ],
         },
     },

@@ -54,6 +54,7 @@ master_data = [
 ]
 
 urlpatterns = [
+    path("alerts/", include("alerts.inbox.urls")),
     path("reports/", include((reports, "reports"))),
     path("saved-views/", include((saved_views, "saved-views"))),
     path("imports/master/", include((master_data, "master"))),

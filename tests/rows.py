@@ -65,6 +65,23 @@ STATEMENTS = (
     SELECT endpoint_id, gen_random_uuid(), delivery_id FROM delivery
     """,
     """
+    INSERT INTO notification_settings (user_id)
+    SELECT user_id FROM users WHERE role = 'admin' ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO notification_progress (collected_until) VALUES (%(at)s) ON CONFLICT DO NOTHING
+    """,
+    """
+    WITH mail AS (
+        INSERT INTO notification_mails (user_id, kind)
+        SELECT user_id, 'now' FROM users WHERE role = 'admin' RETURNING mail_id, user_id
+    )
+    INSERT INTO notifications (user_id, alert_id, event_id, store_id, kind, mail_id)
+    SELECT user_id, alert_id, event_id, %(store)s, kind, mail_id
+    FROM mail, (SELECT alert_id, event_id, kind FROM alert_events LIMIT 1) AS event
+    ON CONFLICT DO NOTHING
+    """,
+    """
     INSERT INTO anomalies (store_id, product_id, kind, severity, metadata)
     VALUES (%(store)s, %(product)s, 'spike', 'info', '{"z": 4}')
     """,

@@ -119,7 +119,7 @@ LEFT JOIN (SELECT store_id, product_id, reorder_point FROM reorder_points
 WHERE {IN_STORES}
 """
 
-# Open alerts that nothing hides, by idx_alerts_inbox.
+# Open alerts that nothing hides, by idx_alerts_shown.
 ALERT_COUNTS = f"""
 SELECT count(*) AS all, count(*) FILTER (WHERE severity = 'critical') AS critical,
        count(*) FILTER (WHERE severity = 'warning') AS warning,

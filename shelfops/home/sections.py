@@ -130,12 +130,12 @@ def compared(now: Decimal, before: Decimal | None, text: str) -> Note:
 
 def alerts(user: User, stores: queries.Stores) -> Section:
     counts = queries.alert_counts(stores)
-    url = reverse("admin:alerts_alert_changelist")
-    link = f"{url}?status__exact=open"
+    inbox = reverse("alerts:inbox")
+    link = f"{inbox}?tab=open"
     if not counts["all"]:
-        return Section("Alerts", "All quiet: no alert is open.", link=url, link_text="All alerts")
+        return Section("Alerts", "All quiet: no alert is open.", link=inbox, link_text="All alerts")
     cards = [
-        Card(severity.label, intcomma(counts[severity.value]), f"{link}&severity__exact={severity}",
+        Card(severity.label, intcomma(counts[severity.value]), f"{link}&severity={severity}",
              tone=severity.value if counts[severity.value] else "")
         for severity in SEVERITIES
     ]  # fmt: skip
@@ -149,7 +149,7 @@ def alert_item(alert: Row) -> Item:
     return Item(
         f"{about}: {alert['message']}",
         f"{alert['store']}, since {alert['opened_at']:%-d %b}",
-        reverse("admin:alerts_alert_change", args=[alert["alert_id"]]),
+        reverse("alerts:alert", args=[alert["alert_id"]]),
         Severity(alert["severity"]).label,
         alert["severity"],
     )
@@ -208,7 +208,7 @@ def feeds(user: User, stores: queries.Stores, days: Row) -> Section:
         cards += import_cards(found)
     if user.has_perm("alerts.view_alert") and (failed := queries.failed_evaluation()):
         text = f"The alerts' rules could not be evaluated on {failed['as_of']:%-d %b at %H:%M} UTC."
-        items.append(Item(text, failed["error"][:200], reverse("admin:alerts_alert_changelist"),
+        items.append(Item(text, failed["error"][:200], reverse("alerts:inbox"),
                           "Failed", "critical"))  # fmt: skip
     return Section("Feeds", "", cards, items, reverse("reports:quality"), "Data quality")
 

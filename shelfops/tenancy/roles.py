@@ -48,7 +48,7 @@ _MANAGER = (
 _ADMIN = (
     _MANAGER
     | _views("tenancy.user", "tenancy.customeraccess")
-    | _views("alerts.webhookendpoint", "alerts.webhookdelivery")
+    | _views("alerts.webhookendpoint", "alerts.webhookdelivery", "alerts.mail")
     | {
         "alerts.add_webhookendpoint",
         "alerts.change_webhookendpoint",

@@ -21,7 +21,6 @@ LISTS = [
     "inventory_inventorylevel",
     "sales_transaction",
     "sales_forecast",
-    "alerts_alert",
     "alerts_anomaly",
     "ingestion_importbatch",
     "ingestion_refusedrow",

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from alerts.models import Alert
+from alerts.models import Anomaly
 from inventory.models import ReorderPoint, Store, StoreAssignment
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.tenancy.context import tenant
@@ -13,7 +13,6 @@ STORE_LISTS = [
     "inventory_inventorylevel",
     "inventory_reorderpoint",
     "sales_transaction",
-    "alerts_alert",
     "alerts_anomaly",
 ]
 
@@ -69,10 +68,10 @@ def test_it_offers_assigned_stores_in_filters(filled, client_of, page):
 
 
 def test_it_ignores_an_unassigned_store_in_the_filter(filled, client_of):
-    url = reverse("admin:alerts_alert_changelist")
+    url = reverse("admin:alerts_anomaly_changelist")
     query = {"store__store_id__exact": filled.unassigned_store.pk}
     rows = client_of(filled.manager).get(url, query).context["cl"].result_list
-    assert "Harbour" not in {str(alert.store) for alert in rows}
+    assert "Harbour" not in {str(anomaly.store) for anomaly in rows}
 
 
 def test_it_completes_assigned_stores_only(filled, client_of):
@@ -106,10 +105,10 @@ def test_it_refuses_an_unassigned_store_in_a_form(filled, client_of):
 def test_it_answers_404_for_a_row_of_an_unassigned_store(filled, client_of):
     client = client_of(filled.manager)
     with tenant(filled.customer):
-        alert = Alert.objects.get(store=filled.unassigned_store)
+        anomaly = Anomaly.objects.get(store=filled.unassigned_store)
         point = ReorderPoint.objects.get(store=filled.unassigned_store)
     for page, pk in (
-        ("alerts_alert", alert.pk),
+        ("alerts_anomaly", anomaly.pk),
         ("inventory_reorderpoint", point.pk),
         ("inventory_store", filled.unassigned_store.pk),
     ):

@@ -313,7 +313,7 @@ class TestEvents:
             (str(ago(2)), "Alert"),
             (str(ago(2)), "Reorder point"),
         }
-        assert reverse("admin:alerts_alert_change", args=[alert.pk]) in text(page)
+        assert reverse("alerts:alert", args=[alert.pk]) in text(page)
         day = history(client_of, cast.admin, cast.product)[str(ago(2))]
         assert day["What happened"] == (
             "Reorder at 6 (Main Street); Low stock alert: opened (Main Street)"
