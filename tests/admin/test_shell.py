@@ -27,7 +27,8 @@ SIDE_BAR = {
         "Data quality",
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
         *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
-        *("Webhooks", "Webhook deliveries"),
+        *("Webhooks", "Webhook deliveries", "Notification e-mails"),
+        *("Alert rules", "Import master data"),
         *ANALYSES,
     },
     "staff": {
@@ -42,7 +43,7 @@ SIDE_BAR = {
     },
 }
 SIDE_BAR["manager"] = SIDE_BAR["admin"] - {
-    *("Users", "Operator access", "Webhooks", "Webhook deliveries"),
+    *("Users", "Operator access", "Webhooks", "Webhook deliveries", "Notification e-mails"),
 }
 
 
