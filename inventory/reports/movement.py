@@ -50,6 +50,15 @@ sold AS MATERIALIZED (
 )
 """
 
+# Of what needs no sales: stock as of a day.
+NOTHING_SOLD = """
+sold AS (
+    SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, 0.0 AS units, 0.0 AS revenue,
+           0.0 AS counted_units
+    WHERE false
+)
+"""
+
 # There is no feed of receipts: what came in is what the counts have more than they should after
 # the sales. Less than they should is shrinkage, not a negative receipt.
 FIGURES = """
@@ -132,7 +141,9 @@ ORDER BY place
 """
 
 
-def statement(group: str, order: str) -> str:
+def statement(group: str, order: str, *, with_sales: bool = True) -> str:
+    """Without sales it reads none, and all that is worked out from them is 0 or unknown."""
+    sold = SOLD if with_sales else NOTHING_SOLD
     keys, label, sku = GROUPS[group]
     key = keys.split(",")[0]
     measured = f"""(
@@ -140,7 +151,7 @@ def statement(group: str, order: str) -> str:
         FROM sums
     )"""
     return f"""
-    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {HELD}, {SOLD}, {FIGURES},
+    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {HELD}, {sold}, {FIGURES},
     sums AS (
         SELECT {keys}, grouping({key}) = 1 AS is_total, {SUMS}
         FROM figures
@@ -158,16 +169,27 @@ def params(scope: StockScope, period: Period, limit: int | None, offset: int) ->
 
 
 def by_group(
-    group: str, scope: StockScope, period: Period, *, order: str, limit: int, offset: int = 0
+    group: str,
+    scope: StockScope,
+    period: Period,
+    *,
+    order: str,
+    limit: int,
+    offset: int = 0,
+    with_sales: bool = True,
 ) -> list[Row]:
     """A page of GROUPS in one of ORDERS, and last their total, whose `place` is one more than all.
 
     Stock in units, `*_cost` at today's cost and `*_retail` at today's price, in the customer's
     currency; shares in percent; velocity in units a day.
     """
-    return rows(statement(group, order), params(scope, period, limit, offset))
+    found = statement(group, order, with_sales=with_sales)
+    return rows(found, params(scope, period, limit, offset))
 
 
-def all_by_group(group: str, scope: StockScope, period: Period, order: str) -> Iterator[Row]:
+def all_by_group(
+    group: str, scope: StockScope, period: Period, order: str, *, with_sales: bool = True
+) -> Iterator[Row]:
     """The same, every row of it, read as it is consumed."""
-    return stream(statement(group, order), params(scope, period, None, 0))
+    found = statement(group, order, with_sales=with_sales)
+    return stream(found, params(scope, period, None, 0))

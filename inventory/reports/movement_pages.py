@@ -25,6 +25,7 @@ class MovementReport(Analysis):
 
     filter_class: type[MovementFilter] = MovementFilter
     orders = movement.ORDERS
+    with_sales = True
 
     def fetch(self, filters: MovementFilter, limit: int, offset: int) -> list[Row]:
         return movement.by_group(
@@ -34,10 +35,17 @@ class MovementReport(Analysis):
             order=filters.order,
             limit=limit,
             offset=offset,
+            with_sales=self.with_sales,
         )
 
     def fetch_all(self, filters: MovementFilter) -> Iterator[Row]:
-        return movement.all_by_group(filters.group, filters.scope, self.period, filters.order)
+        return movement.all_by_group(
+            filters.group,
+            filters.scope,
+            self.period,
+            filters.order,
+            with_sales=self.with_sales,
+        )
 
     def caption(self, filters: MovementFilter) -> str:
         return f"{self.title} by {filters.group}, {self.period}"
@@ -85,6 +93,7 @@ class StockAsOf(MovementReport):
 
     title = "Stock as of"
     filter_class = AsOfFilter
+    with_sales = False
     notes = (
         "Stock at the close of the store's business day is what was last counted by then.",
         UNCOUNTED,
