@@ -63,6 +63,7 @@ class Analysis(Report):
         if number > pages:
             number = pages
             *rows, total = self.fetch(filters, PAGE, (number - 1) * PAGE)
+        self.total = total
         columns = self.sorted_columns(filters)
         has_total = any(column.key in total for column in columns)
         return {

@@ -7,6 +7,7 @@ from django.urls import reverse
 from inventory.reports import classes, unsold
 from inventory.reports.analysis import TODAYS, Analysis
 from inventory.reports.filters import ClassFilter, DeadFilter, PhantomFilter
+from shelfops.reports.chart import Chart, Series
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Column, Kind, show
 
@@ -68,6 +69,12 @@ class AbcClasses(Analysis):
             self.card("Class U", Kind.COUNT, total["u_products"], "products", "no sales"),
         ]
 
+    def charts(self, filters: ClassFilter, rows: list[Row]) -> list[Chart]:
+        values = [self.total[f"{name}_revenue"] for name in "abc"]
+        series = [Series("Revenue", values)]
+        title = "Revenue by class"
+        return [Chart("chart-classes", title, "columns", self.currency, list("ABC"), series)]
+
 
 class DeadStock(Analysis):
     """What lies in the stores and does not sell."""
@@ -81,7 +88,7 @@ class DeadStock(Analysis):
         TODAYS,
     )
     nothing = "No dead stock."
-    advice = "Everything on hand was sold in these days. Choose fewer days or other stores."
+    advice = "Nothing that is on hand and matches these filters went unsold for so long."
 
     def fetch(self, filters: DeadFilter, limit: int, offset: int) -> list[Row]:
         return unsold.dead(
@@ -140,7 +147,7 @@ class PhantomStock(DeadStock):
         TODAYS,
     )
     nothing = "No phantom stock."
-    advice = "Nothing on hand has gone unsold for longer than chance explains."
+    advice = "Nothing that matches these filters has gone unsold for longer than chance explains."
 
     def fetch(self, filters: PhantomFilter, limit: int, offset: int) -> list[Row]:
         return unsold.phantom(

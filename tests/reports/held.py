@@ -5,14 +5,18 @@ itself, business days are worked out by Python, and all sums are over the grid.
 """
 
 from datetime import date, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
+from tests.reports.shop import file_rows
 
 READ = {
     "stores": "SELECT store_id::text, name, time_zone FROM stores",
@@ -106,10 +110,46 @@ GROUP BY 1
 """
 
 
+# The columns of each report: which figure, rounded to how many decimals.
+REPORTS = {
+    "stock-as-of": {
+        "On hand": ("closing", 3),
+        "Value at cost (USD)": ("closing_cost", 2),
+        "Value at retail (USD)": ("closing_retail", 2),
+        "Products in stores in stock": ("pairs_in_stock", 0),
+        "Products in stores counted": ("pairs", 0),
+    },
+    "stock-turn": {
+        "Stock turn": ("turn", 2),
+        "GMROI": ("gmroi", 2),
+        "Average stock at cost (USD)": ("average_stock_cost", 2),
+        "Cost of goods sold (USD)": ("cost_of_sales", 2),
+        "Gross margin (USD)": ("margin", 2),
+        "Products without cost": ("without_cost", 0),
+    },
+    "sell-through": {
+        "Sell-through (%)": ("sell_through", 1),
+        "Units sold": ("units", 3),
+        "Stock at the start": ("opening", 3),
+        "Received": ("received", 3),
+        "Stock at the end": ("closing", 3),
+    },
+    "availability": {
+        "Availability (%)": ("availability", 1),
+        "Product-days in stock": ("days_in_stock", 0),
+        "Product-days out of stock": ("days_out", 0),
+        "Units a day in stock": ("in_stock_velocity", 2),
+        "Estimated lost units": ("lost_units", 1),
+        "Estimated lost revenue (USD)": ("lost_revenue", 2),
+    },
+}
+
+
 class Books:
     """The rows of a customer's stores, and what follows from them for a period."""
 
     def __init__(self, customer: Customer, start: date, end: date, stores: list | None = None):
+        self.period = (start, end)
         self.days = (end - start).days + 1
         self.bounds = {"opening": str(start - timedelta(days=1)), "end": str(end)}
         self.db = duckdb.connect()
@@ -141,3 +181,39 @@ class Books:
     def figures(self, by: str) -> dict[str, dict]:
         found = self.ask(FIGURES.format(key=KEYS[by]), days=self.days)
         return {row["label"]: row for row in found}
+
+
+def exported(client: Client, name: str, days: tuple[date, date], **query: object) -> list[dict]:
+    start, end = days
+    query = {"start": start, "end": end, "format": "csv", **query}
+    return file_rows(client.get(reverse(f"reports:{name}"), query))
+
+
+def wrong_figures(client: Client, books: Books) -> list[tuple]:
+    """What the four reports of this user say otherwise than the books, by any group."""
+    wrong = []
+    for by in ("department", "category", "store", "product"):
+        theirs = books.figures(by) | books.figures("all")
+        for name, columns in REPORTS.items():
+            ours = exported(client, name, books.period, by=by)
+            assert len(ours) == len(theirs) > 1
+            key = "SKU" if by == "product" else by.title()
+            wrong += [(name, by, *one) for one in differences(ours, theirs, columns, key)]
+    return wrong
+
+
+def differences(ours: list[dict], theirs: dict, columns: dict, key: str) -> list[tuple]:
+    """Where a figure is not the expected one, rounded to its decimals."""
+    found = []
+    for row in ours:
+        expected = theirs[row[key] or "Total"]
+        for label, (name, decimals) in columns.items():
+            if not same(row[label], expected[name], decimals):
+                found.append((row[key], label, row[label], expected[name]))
+    return found
+
+
+def same(ours: str, theirs: object, decimals: int) -> bool:
+    if ours == "" or theirs is None:
+        return ours == "" and theirs is None
+    return abs(Decimal(ours) - Decimal(theirs)) <= Decimal("0.5001") / 10**decimals
