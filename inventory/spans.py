@@ -53,8 +53,9 @@ def spans(keys: str) -> str:
         SELECT store_id, product_id, day AS next_day FROM known
         WHERE is_first AND day > %(opening)s
         UNION ALL
-        SELECT store_id, product_id, %(end)s::date + 1 FROM {keys}
-        WHERE (store_id, product_id) NOT IN (SELECT store_id, product_id FROM known)
+        SELECT k.store_id, k.product_id, %(end)s::date + 1 FROM {keys} k
+        WHERE NOT EXISTS (SELECT FROM known
+                          WHERE known.store_id = k.store_id AND known.product_id = k.product_id)
     ),
     older_gaps AS MATERIALIZED (
         SELECT store_id, product_id, gaps.next_day

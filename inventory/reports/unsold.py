@@ -54,7 +54,9 @@ moving AS MATERIALIZED (
 dead AS (
     SELECT * FROM pairs
     WHERE quantity_on_hand > 0
-      AND (store_id, product_id) NOT IN (SELECT store_id, product_id FROM moving)
+      AND NOT EXISTS (SELECT FROM moving
+                      WHERE moving.store_id = pairs.store_id
+                        AND moving.product_id = pairs.product_id)
 ),
 measured AS MATERIALIZED ({NAMED.format(found="dead", more="")}),
 page AS MATERIALIZED ({{page}}),

@@ -84,6 +84,7 @@ KEYS = {
     "store": "s.name",
     "product": "p.sku",
 }
+GROUPS = ("department", "category", "store", "product")
 FIGURES = """
 SELECT {key} AS label,
        sum(opening) AS opening, sum(closing) AS closing,
@@ -189,10 +190,10 @@ def exported(client: Client, name: str, days: tuple[date, date], **query: object
     return file_rows(client.get(reverse(f"reports:{name}"), query))
 
 
-def wrong_figures(client: Client, books: Books) -> list[tuple]:
-    """What the four reports of this user say otherwise than the books, by any group."""
+def wrong_figures(client: Client, books: Books, groups: tuple[str, ...] = GROUPS) -> list[tuple]:
+    """What the four reports of this user say otherwise than the books."""
     wrong = []
-    for by in ("department", "category", "store", "product"):
+    for by in groups:
         theirs = books.figures(by) | books.figures("all")
         for name, columns in REPORTS.items():
             ours = exported(client, name, books.period, by=by)

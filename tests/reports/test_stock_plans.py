@@ -98,7 +98,7 @@ def test_it_reads_few_chunks_and_no_transactions(cast: Cast, a_year: Shop) -> No
         wanted |= set() if name in NO_SALES else {aggregate}
         assert set(few) == set(many) == wanted, name
         for table in wanted:
-            assert len(few[table]) <= 3 < 9 <= len(many[table]), (name, table)
+            assert len(few[table]) * 3 <= len(many[table]), (name, table)
 
 
 def test_it_reads_dead_stock_of_its_days(cast: Cast, a_year: Shop) -> None:
@@ -107,7 +107,9 @@ def test_it_reads_dead_stock_of_its_days(cast: Cast, a_year: Shop) -> None:
     params = unsold.dead_params(ALL, SHORT, 50, 0)
     text = plan(cast, unsold.dead_statement("cost_value"), params)
     assert " on transactions" not in text
-    assert {table: len(chunks) for table, chunks in read(text).items()} == {aggregate: 7}
+    found, there = read(text), read(plan(cast, "SELECT count(*) FROM daily_sales", {}))
+    assert set(found) == {aggregate}
+    assert len(found[aggregate]) < len(there[aggregate]) * 0.75
 
 
 def test_it_looks_further_back_only_for_what_was_not_counted(cast: Cast, a_year: Shop) -> None:
