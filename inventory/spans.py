@@ -28,8 +28,8 @@ def spans(keys: str) -> str:
     first_day, next_day (the first day it no longer holds for), days (of the period), and
     counted_on, which is NULL where the count is older than the 35 days. The first begins on the
     `opening` day, the one before the period: its stock is what the period began with. Before a
-    product's first count there is no span. Bounds on `timestamp` exclude chunks. Parameters: see
-    span_params.
+    product's first count there is no span. Bounds on `timestamp` exclude chunks; where there are no
+    older gaps, EXISTS keeps any plan from reading older history. Parameters: see span_params.
     """
     return f"""
     counts AS (
@@ -77,7 +77,7 @@ def spans(keys: str) -> str:
             SELECT store_id, product_id, last(l.quantity_on_hand, l.timestamp),
                    last(l.quantity_available, l.timestamp), %(opening)s, min(gaps.next_day), NULL
             FROM inventory_levels l JOIN older_gaps gaps USING (store_id, product_id)
-            WHERE l.timestamp < %(counted_since)s
+            WHERE l.timestamp < %(counted_since)s AND EXISTS (SELECT FROM older_gaps)
             GROUP BY store_id, product_id
         ) AS clipped
     )
