@@ -11,11 +11,10 @@ def _movers(key: str, source: str, measure: str) -> str:
 
     Added to the statement's CTEs, of which `source` has the rows. What did not change is no mover.
     """
-    name = (
-        "name, sku"
-        if key == "product_id"
-        else "coalesce(nullif(category, ''), 'No category') AS label, category AS name"
-    )
+    name = "name, sku"
+    if key == "category":
+        label = "coalesce(nullif(category, ''), 'No category')"
+        name = f"CASE WHEN NOT is_total THEN {label} END AS label, category AS name"
     catalogue = "LEFT JOIN products USING (product_id)" if key == "product_id" else ""
     return f"""
     , sums AS (SELECT {key}, {SALES.sums} FROM {source} GROUP BY {key}),
