@@ -47,11 +47,10 @@ def permitted(request: HttpRequest, kind: Kind) -> Kind:
 
 def upload(request: HttpRequest, kind: str) -> HttpResponse:
     chosen = permitted(request, KINDS[kind])
-    form = UploadForm(request.POST or None, request.FILES or None)
-    if request.method == "POST":
-        form = UploadForm(request.POST, request.FILES)
-        if form.is_valid() and (page := begin(request, chosen, form)):
-            return page
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = UploadForm(*sent)
+    if form.is_valid() and (page := begin(request, chosen, form)):
+        return page
     others = [each for each in KINDS.values() if each.may_import(request.user)]
     return shown(request, "master_upload", chosen, "Import", form=form, kinds=others)
 
