@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from shelfops.admin import store_ids
-from shelfops.reports.sql import Row, row, rows
+from shelfops.reports.sql import Row, rows
 from shelfops.tenancy.models import User
 
 # An event is stamped with the start of its transaction and is seen when that commits.
@@ -215,13 +215,12 @@ def record(
     _change(RECORD, {**what, "now": now, "sent": sent, "wait": wait, "counts": counts})
 
 
-# By idx_notifications_unread.
+# A hundred rows at most, by idx_notifications_unread.
 UNREAD = """
-SELECT count(*) AS number FROM (
-    SELECT FROM notifications
-    WHERE user_id = %(user)s AND read_at IS NULL
-      AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
-    LIMIT %(most)s) AS unread
+SELECT true AS unread FROM notifications
+WHERE user_id = %(user)s AND read_at IS NULL
+  AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
+LIMIT %(most)s
 """
 # By idx_notifications_user.
 LATEST = """
@@ -251,7 +250,7 @@ WHERE notification_id = %(notification)s AND user_id = %(user)s
 def unread(user: User) -> int:
     """How many, up to one more than MOST_COUNTED."""
     params = {"user": user.pk, "stores": store_ids(user), "most": MOST_COUNTED + 1}
-    return int(row(UNREAD, params)["number"])
+    return len(rows(UNREAD, params))
 
 
 def latest(user: User) -> list[Row]:
