@@ -5,11 +5,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from alerts.models import AlertRule, AlertType, Severity
 from sales.complete_journey.demo_users import ensure_demo_users
 from sales.complete_journey.load import demo_customers, is_wanted, load_year
 from sales.complete_journey.source import SourceMissing
 from shelfops.ingestion.models import ImportBatch
 from shelfops.ingestion.progress import show
+from shelfops.tenancy.context import tenant
+from shelfops.tenancy.models import Customer
 from shelfops.timescale.refresh import compress_old_chunks, refresh_requested, update_statistics
 
 
@@ -57,6 +60,8 @@ class Command(BaseCommand):
         customers = demo_customers()
         with show(self.stdout) as step:
             batches = load_year(customers, limits, step)
+            for customer in customers:
+                expect_no_more_sales(customer)
             if password:
                 ensure_demo_users(password, customers)
             with step("Daily sales", 0):
@@ -66,3 +71,11 @@ class Command(BaseCommand):
             with step("Statistics", 0):  # last: compressed chunks are quickly sampled
                 update_statistics()
         return batches
+
+
+def expect_no_more_sales(customer: Customer) -> None:
+    """A year that has ended is no feed that broke, which would hide every other alert."""
+    month = {"threshold": 30 * 24, "severity": Severity.WARNING}
+    with tenant(customer):
+        if not AlertRule.objects.filter(alert_type=AlertType.FEED_GAP, store=None).exists():
+            AlertRule.objects.create(alert_type=AlertType.FEED_GAP, **month)
