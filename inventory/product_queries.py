@@ -102,7 +102,8 @@ ORDER BY business_date
 STORES = f"""
 WITH {SPANS},
 in_stock AS (
-    SELECT store_id, sum(days) AS days FROM spans WHERE available > 0 AND days > 0
+    SELECT store_id, sum(days) AS days FROM spans JOIN numbered USING (pair)
+    WHERE in_stock AND days > 0
     GROUP BY store_id
 ),
 velocities AS (

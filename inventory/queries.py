@@ -146,7 +146,8 @@ CASE WHEN s.quantity_available <= r.reorder_point
 FIGURES = f"""
 in_stock AS (
     SELECT store_id, product_id, sum(days) AS days
-    FROM spans WHERE available > 0 AND days > 0
+    FROM spans JOIN numbered USING (pair)
+    WHERE in_stock AND days > 0
     GROUP BY store_id, product_id
 )
 SELECT s.store_id, s.product_id, st.name AS store, p.name AS product, p.sku,

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from inventory.queries import StockScope
-from inventory.reports.movement import PAGE
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, rows, stream
 
 CLASSES = ("A", "B", "C", "U")
-WITHIN = {"all": "NULL::text", "department": "department"}
+WITHIN = {"all": "''", "department": "department"}
 ORDERS = {
     "revenue": "revenue DESC",
     "units": "units DESC",
@@ -23,7 +22,8 @@ ORDERS = {
 }
 
 # Bounds on `day` exclude chunks. Only products with sales are ranked; those without are counted,
-# and listed when they are asked for, as a catalogue may have many.
+# and listed when they are asked for, as a catalogue may have many. What is ranked is kept narrow:
+# SKU, department and category are looked up for the rows of the page.
 STATEMENT = """
 WITH sold AS MATERIALIZED (
     SELECT product_id, sum(revenue) AS revenue, sum(quantity_sold) AS units
@@ -32,52 +32,61 @@ WITH sold AS MATERIALIZED (
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
     GROUP BY product_id
 ),
-catalogue AS (
-    SELECT product_id, name, sku, department, category, is_active FROM products
+catalogue AS NOT MATERIALIZED (
+    SELECT product_id, name AS label, department, is_active FROM products
     WHERE (%(department)s = '' OR department = %(department)s)
       AND (%(category)s = '' OR category = %(category)s)
       AND (name ILIKE %(search)s OR sku ILIKE %(search)s)
 ),
 ranked AS MATERIALIZED (
-    SELECT product_id, name, sku, department, category, revenue, units,
-           sum(revenue) OVER (PARTITION BY {within}) AS whole,
-           sum(revenue) OVER (PARTITION BY {within} ORDER BY revenue DESC, product_id
-                              ROWS UNBOUNDED PRECEDING) AS cumulative
+    SELECT product_id, label, {within} AS part, revenue, units
     FROM sold JOIN catalogue USING (product_id)
     WHERE revenue > 0
 ),
+wholes AS (SELECT part, sum(revenue) AS whole FROM ranked GROUP BY part),
 classed AS MATERIALIZED (
-    SELECT product_id, name, sku, department, category, revenue, units,
-           100 * revenue / whole AS share, 100 * cumulative / whole AS cumulative,
+    SELECT product_id, label, revenue, units, whole, cumulative,
            CASE WHEN cumulative - revenue < 0.80 * whole THEN 'A'
                 WHEN cumulative - revenue < 0.95 * whole THEN 'B'
                 ELSE 'C' END AS class
-    FROM ranked
+    FROM (
+        SELECT *, sum(revenue) OVER (PARTITION BY part ORDER BY revenue DESC, product_id
+                                     ROWS UNBOUNDED PRECEDING) AS cumulative
+        FROM ranked
+    ) AS running
+    JOIN wholes USING (part)
 ),
-unsold AS (
-    SELECT product_id, name, sku, department, category, sold.revenue, sold.units
+unsold AS NOT MATERIALIZED (
+    SELECT product_id, label, sold.revenue, sold.units
     FROM catalogue LEFT JOIN sold USING (product_id)
     WHERE is_active AND sold.revenue IS NULL OR sold.revenue <= 0
 ),
-listed AS (
+listed AS NOT MATERIALIZED (
     SELECT * FROM classed WHERE %(class)s IN ('', class)
     UNION ALL
-    SELECT product_id, name, sku, department, category, coalesce(revenue, 0), coalesce(units, 0),
-           0, NULL, 'U'
+    SELECT product_id, label, coalesce(revenue, 0), coalesce(units, 0), 1, NULL, 'U'
     FROM unsold WHERE %(class)s = 'U'
 ),
-measured AS (
-    SELECT false AS is_total, product_id, name AS label, sku AS number, department, category,
-           class, revenue, units, round(share, 2) AS share, round(cumulative, 2) AS cumulative,
-           {nothing}
-    FROM listed
-    UNION ALL
-    SELECT true, NULL, NULL, NULL, NULL, NULL, NULL,
-           (SELECT sum(revenue) FROM listed), (SELECT sum(units) FROM listed), NULL, NULL,
-           {counts}
-    FROM classed
+page AS (
+    SELECT * FROM listed ORDER BY {order}, label, product_id
+    LIMIT %(limit)s::integer OFFSET %(offset)s
+),
+total AS (
+    SELECT count(*) AS listed, sum(revenue) AS revenue, sum(units) AS units FROM listed
 )
-{page}
+SELECT false AS is_total, %(offset)s + row_number() OVER (ORDER BY {order}, label, product_id)
+           AS place,
+       product_id, label, sku AS number, department, category, class, revenue, units,
+       round(100 * revenue / whole, 2) AS share, round(100 * cumulative / whole, 2) AS cumulative,
+       {nothing}
+FROM page JOIN (SELECT product_id, sku, department, category FROM products) AS named
+     USING (product_id)
+UNION ALL
+SELECT true, (SELECT listed FROM total) + 1, NULL, NULL, NULL, NULL, NULL, NULL,
+       (SELECT revenue FROM total), (SELECT units FROM total), NULL, NULL,
+       {counts}
+FROM classed
+ORDER BY place
 """
 COUNTS = ", ".join(
     [f"count(*) FILTER (WHERE class = '{name}') AS {name.lower()}_products" for name in "ABC"]
@@ -96,7 +105,7 @@ def statement(within: str, order: str) -> str:
         within=WITHIN[within],
         nothing=", ".join(nothing),
         counts=COUNTS,
-        page=PAGE.format(order=ORDERS[order], tie="label, product_id", measured="measured"),
+        order=ORDERS[order],
     )
 
 

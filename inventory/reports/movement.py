@@ -21,18 +21,26 @@ pairs AS MATERIALIZED (
 )
 """
 
-# Of each product in each store. Stock times days, so that averages over any group add up.
+# Of each product in each store. Stock times days, so that averages over any group add up. What
+# was in stock at the start and at the end only needs the spans of these days.
+ALL_DAYS = "true"
+ENDS = "first_day = %(opening)s OR next_day = %(end)s::date + 1"
 HELD = """
-held AS MATERIALIZED (
-    SELECT store_id, product_id,
+sums_of_spans AS (
+    SELECT pair,
            sum(on_hand * days) AS stock_days,
            sum(days) AS known_days,
-           coalesce(sum(days) FILTER (WHERE available > 0), 0) AS days_in_stock,
+           coalesce(sum(days) FILTER (WHERE in_stock), 0) AS days_in_stock,
            coalesce(sum(on_hand) FILTER (WHERE first_day = %(opening)s), 0) AS opening,
            coalesce(sum(on_hand) FILTER (WHERE next_day = %(end)s::date + 1), 0) AS closing,
            max(counted_on) FILTER (WHERE counted_on >= %(start)s) AS last_counted
     FROM spans
-    GROUP BY store_id, product_id
+    WHERE {which}
+    GROUP BY pair
+),
+held AS MATERIALIZED (
+    SELECT store_id, product_id, sums_of_spans.*
+    FROM sums_of_spans JOIN numbered USING (pair)
 )
 """
 
@@ -144,8 +152,9 @@ ORDER BY place
 
 
 def statement(group: str, order: str, *, with_sales: bool = True) -> str:
-    """Without sales it reads none, and all that is worked out from them is 0 or unknown."""
+    """Without sales it is right in what was in stock at the start and the end only."""
     sold = SOLD if with_sales else NOTHING_SOLD
+    held = HELD.format(which=ALL_DAYS if with_sales else ENDS)
     keys, label, sku = GROUPS[group]
     key = keys.split(",")[0]
     measured = f"""(
@@ -153,7 +162,7 @@ def statement(group: str, order: str, *, with_sales: bool = True) -> str:
         FROM sums
     )"""
     return f"""
-    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {HELD}, {sold}, {FIGURES},
+    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {held}, {sold}, {FIGURES},
     sums AS (
         SELECT {keys}, grouping({key}) = 1 AS is_total, {SUMS}
         FROM figures

@@ -10,20 +10,23 @@ from shelfops.reports.sql import Row, rows
 # from day to day, that is the stock of each. So the days cost no more than the counts.
 TREND = f"""
 WITH {WANTED}, {PAIRS}, {spans("pairs")},
-valued AS (
-    SELECT first_day, next_day, on_hand, on_hand * unit_cost AS cost,
-           on_hand * unit_price AS retail, (available > 0)::integer AS in_stock
-    FROM spans
-    JOIN (SELECT product_id, unit_cost, unit_price FROM products) AS prices USING (product_id)
+prices AS MATERIALIZED (
+    SELECT pair, unit_cost, unit_price FROM numbered JOIN products USING (product_id)
+),
+ends AS (
+    SELECT coalesce(first_day, next_day) AS day,
+           CASE WHEN first_day IS NULL THEN -1 ELSE 1 END AS sign,
+           sum(on_hand) AS on_hand, sum(on_hand * unit_cost) AS cost,
+           sum(on_hand * unit_price) AS retail, count(*) FILTER (WHERE in_stock) AS in_stock,
+           count(*) AS known
+    FROM spans JOIN prices USING (pair)
+    GROUP BY GROUPING SETS (first_day, next_day)
 ),
 changes AS (
-    SELECT day, sum(on_hand) AS on_hand, sum(cost) AS cost, sum(retail) AS retail,
-           sum(in_stock) AS in_stock, sum(known) AS known
-    FROM (
-        SELECT first_day AS day, on_hand, cost, retail, in_stock, 1 AS known FROM valued
-        UNION ALL
-        SELECT next_day, -on_hand, -cost, -retail, -in_stock, -1 FROM valued
-    ) AS ends
+    SELECT day, sum(sign * on_hand) AS on_hand, sum(sign * cost) AS cost,
+           sum(sign * retail) AS retail, sum(sign * in_stock) AS in_stock,
+           sum(sign * known) AS known
+    FROM ends
     GROUP BY day
 )
 SELECT %(opening)s::date + n AS business_date,

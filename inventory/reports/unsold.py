@@ -88,8 +88,8 @@ purchases AS MATERIALIZED (
 runs AS (
     SELECT store_id, product_id, purchases, last_sale, sum(days) AS days_in_stock,
            sum(greatest(next_day - greatest(first_day, last_sale + 1), 0)) AS run
-    FROM purchases JOIN spans USING (store_id, product_id)
-    WHERE available > 0
+    FROM purchases JOIN numbered USING (store_id, product_id) JOIN spans USING (pair)
+    WHERE in_stock
     GROUP BY store_id, product_id, purchases, last_sale
 ),
 suspects AS (
