@@ -72,6 +72,15 @@ AND (%(status)s <> 'reorder' OR EXISTS (
 AND (%(status)s <> 'no_rule' OR NOT EXISTS (SELECT FROM {IN_FORCE}))
 """
 
+# The stock that a report is of.
+PAIRS = f"""
+pairs AS MATERIALIZED (
+    SELECT s.store_id, s.product_id, s.timestamp, s.quantity_on_hand, s.quantity_available
+    FROM current_stock s
+    WHERE {IN_SCOPE}
+)
+"""
+
 # How stock can be ordered: the SQL, and what it reads besides the stock itself.
 ORDERS = {
     "cover": ("cover NULLS LAST, units_28 DESC NULLS LAST", "sales"),

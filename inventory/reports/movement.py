@@ -8,18 +8,11 @@ are left out, as there is no stock to hold them against.
 from collections.abc import Iterator
 from typing import Any
 
-from inventory.queries import IN_SCOPE, WANTED, StockScope
+from inventory.queries import PAIRS, WANTED, StockScope
+from inventory.reports.trend import DAYS, DAYS_IN_TOTAL
 from inventory.spans import span_params, spans
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, rows, stream
-
-PAIRS = f"""
-pairs AS MATERIALIZED (
-    SELECT s.store_id, s.product_id, s.timestamp, s.quantity_on_hand, s.quantity_available
-    FROM current_stock s
-    WHERE {IN_SCOPE}
-)
-"""
 
 # Of each product in each store. Stock times days, so that averages over any group add up. What
 # was in stock at the start and at the end only needs the spans of these days.
@@ -152,7 +145,10 @@ ORDER BY place
 
 
 def statement(group: str, order: str, *, with_sales: bool = True) -> str:
-    """Without sales it is right in what was in stock at the start and the end only."""
+    """Without sales it is right in what was in stock at the start and the end only.
+
+    The total then has the days on the way there, which are of the same spans.
+    """
     sold = SOLD if with_sales else NOTHING_SOLD
     held = HELD.format(which=ALL_DAYS if with_sales else ENDS)
     keys, label, sku = GROUPS[group]
@@ -161,8 +157,12 @@ def statement(group: str, order: str, *, with_sales: bool = True) -> str:
         SELECT *, CASE WHEN NOT is_total THEN {label} END AS label, {sku} AS number, {RATIOS}
         FROM sums
     )"""
+    page, days = PAGE.format(order=ORDERS[order], tie=f"label, {keys}", measured=measured), ""
+    if not with_sales:
+        days = f" {DAYS},"
+        page = f"SELECT page.*, {DAYS_IN_TOTAL} FROM ({page}) AS page ORDER BY place"
     return f"""
-    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {held}, {sold}, {FIGURES},
+    WITH {WANTED}, {PAIRS}, {spans("pairs")}, {held}, {sold}, {FIGURES},{days}
     sums AS (
         SELECT {keys}, grouping({key}) = 1 AS is_total, {SUMS}
         FROM figures
@@ -171,7 +171,7 @@ def statement(group: str, order: str, *, with_sales: bool = True) -> str:
         JOIN (SELECT store_id, name AS store FROM stores) AS places USING (store_id)
         GROUP BY GROUPING SETS (({keys}), ())
     )
-    {PAGE.format(order=ORDERS[order], tie=f"label, {keys}", measured=measured)}
+    {page}
     """
 
 

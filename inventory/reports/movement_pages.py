@@ -102,10 +102,12 @@ class StockAsOf(MovementReport):
     nothing = "No stock was counted by this day."
 
     def fetch(self, filters: MovementFilter, limit: int, offset: int) -> list[Row]:
-        self.days = trend.by_day(filters.scope, self.period)
         if filters.group == "day":
+            self.days = trend.by_day(filters.scope, self.period)
             return self.by_day(limit, offset)
-        return super().fetch(filters, limit, offset)
+        rows = super().fetch(filters, limit, offset)
+        self.days = trend.days_of(rows[-1])
+        return rows
 
     def by_day(self, limit: int, offset: int) -> list[Row]:
         """A page of the days; they have no total."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from math import log
 from typing import Any
 
-from inventory.queries import WANTED, StockScope
-from inventory.reports.movement import PAGE, PAIRS
+from inventory.queries import PAIRS, WANTED, StockScope
+from inventory.reports.movement import PAGE
 from inventory.spans import span_params, spans
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, rows, stream
