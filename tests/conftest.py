@@ -21,6 +21,7 @@ from shelfops.settings import database
 from shelfops.tenancy.context import set_local
 from shelfops.tenancy.management.commands.provision_database import provision_server
 from shelfops.tenancy.models import User
+from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast, make_cast
 
 ALIASES = {"app": "default", "owner": "owner", "operator": "operator"}
@@ -72,6 +73,15 @@ def migrated(database_urls: dict[str, str], django_db_blocker) -> Iterator[None]
         yield
         connections.close_all()
         connections["default"].close_pool()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_to_refresh(migrated: None, django_db_blocker) -> None:
+    """No module spends its time on what the imports of others have asked to refresh."""
+    with django_db_blocker.unblock():
+        with owner_cursor() as cursor:
+            cursor.execute("DELETE FROM timeseries.refresh_requests")
+        connections["owner"].close()
 
 
 @pytest.fixture(autouse=True)

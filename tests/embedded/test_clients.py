@@ -158,23 +158,24 @@ def test_it_serves_others_while_one_is_idle(connect):
 def test_it_waits_for_a_transaction_in_order(connect):
     order: list[str] = []
 
-    def later(name):
-        connection = connect("bob")
+    def later(name, connection):
         connection.execute("SELECT 1")
         order.append(name)
 
+    names = ["second", "third", "fourth"]
+    connections = [connect("bob") for _ in names]
     with connect("alice") as first:
         first.autocommit = False
         first.execute("SELECT 1")
         waiting = []
-        for name in ["second", "third", "fourth"]:
-            waiting.append(threading.Thread(target=later, args=[name]))
+        for name, connection in zip(names, connections, strict=True):
+            waiting.append(threading.Thread(target=later, args=[name, connection]))
             waiting[-1].start()
-            time.sleep(0.15)
+            time.sleep(0.2)
         assert order == []
     for thread in waiting:
         thread.join()
-    assert order == ["second", "third", "fourth"]
+    assert order == names
 
 
 @pytest.mark.parametrize("doing", ["idle in transaction", "failed", "in a batch", "copying"])
