@@ -18,6 +18,11 @@ def migrated() -> None:
     """The project's own database is not wanted here."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_to_refresh() -> None:
+    """Nor are its aggregates."""
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers() -> None:
     """Nor are its connections."""
