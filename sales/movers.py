@@ -1,7 +1,7 @@
 """Reads of what rose and fell most against the period compared with."""
 
 from sales.figures import SALES
-from sales.queries import ALL_CATEGORY_SALES, CATALOGUE_SALES, PRODUCT_SALES, moved_products
+from sales.queries import CATALOGUE_SALES, GROUP_SALES, PRODUCT_SALES, of_groups
 from sales.scope import SalesScope
 from shelfops.reports.sql import Row, rows
 
@@ -50,8 +50,7 @@ PRODUCTS = {
     for measure in MEASURES
 }
 ALL_CATEGORIES = {
-    measure: f"WITH {ALL_CATEGORY_SALES} {_movers('category', 'sales', measure)}"
-    for measure in MEASURES
+    measure: f"WITH {GROUP_SALES} {_movers('category', 'sales', measure)}" for measure in MEASURES
 }
 SOME_CATEGORIES = {
     measure: f"WITH {CATALOGUE_SALES} {_movers('category', 'sales', measure)}"
@@ -67,6 +66,4 @@ def product_movers(scope: SalesScope, measure: str, top: int) -> list[Row]:
 def category_movers(scope: SalesScope, measure: str, top: int) -> list[Row]:
     """The same of categories."""
     params = {**scope.params(), "top": top}
-    if scope.is_partial:
-        return rows(SOME_CATEGORIES[measure], params)
-    return rows(ALL_CATEGORIES[measure], {**params, "moved": moved_products()})
+    return of_groups(ALL_CATEGORIES[measure], SOME_CATEGORIES[measure], params)

@@ -1,7 +1,6 @@
 """Reads of sales: revenue, units and baskets of business days, in the customer's currency."""
 
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
 
 from sales import figures
 from sales.figures import SALES, WITH_BASKETS
@@ -96,31 +95,38 @@ sales AS (
 )
 """
 
-# Of all stores the aggregate by category holds the answer, but for the products that were moved
-# to another category since: what they sold is taken from the first and given to the other.
-MOVED_PRODUCTS = "SELECT product_id FROM first_categories WHERE is_moved"
-ALL_CATEGORY_SALES = f"""
-{PRODUCT_SALES},
-moved AS (
-    SELECT is_before, f.category AS first_category, p.category, revenue, quantity_sold
-    FROM product_sales s
-    JOIN first_categories f USING (product_id)
-    JOIN products p USING (product_id)
-    WHERE s.product_id = ANY (%(moved)s::uuid[])
+# Of all stores the aggregate by group, which is a department and a category, holds the answer, but
+# for the products that were moved to another group since: what they sold is taken from the first
+# and given to the other. Where there are none, the planner leaves `daily_sales` out.
+MOVED_PRODUCTS = "SELECT product_id FROM first_groups WHERE is_moved"
+IS_MOVED = "cardinality(%(moved)s::uuid[]) > 0 AND product_id = ANY (%(moved)s::uuid[])"
+GROUP_SALES = f"""
+moved AS ({both("product_id, revenue, quantity_sold, lines", "daily_sales", IS_MOVED)}),
+all_sales AS (
+    {both("department, category, revenue, quantity_sold, lines", "daily_group_sales", "true")}
+    UNION ALL
+    SELECT is_before, n, department, category, -revenue, -quantity_sold, -lines
+    FROM moved JOIN first_groups USING (product_id)
+    UNION ALL
+    SELECT is_before, n, department, category, revenue, quantity_sold, lines
+    FROM moved JOIN products USING (product_id)
 ),
-all_sales AS ({both("category, revenue, quantity_sold", "daily_category_sales", "true")}),
 sales AS (
-    SELECT is_before, category, revenue, quantity_sold FROM all_sales
-    UNION ALL
-    SELECT is_before, first_category, -revenue, -quantity_sold FROM moved
-    UNION ALL
-    SELECT is_before, category, revenue, quantity_sold FROM moved
+    SELECT is_before, department, category,
+           sum(revenue) AS revenue, sum(quantity_sold) AS quantity_sold
+    FROM all_sales
+    WHERE (%(department)s = '' OR department = %(department)s)
+      AND (%(category)s = '' OR category = %(category)s)
+    GROUP BY is_before, department, category
+    HAVING sum(lines) > 0
 )
 """
 
-ALL_BY_CATEGORY = f"WITH {ALL_CATEGORY_SALES} {figures.by_group('category', SALES)}"
-SOME_BY_CATEGORY = f"WITH {CATALOGUE_SALES} {figures.by_group('category', SALES)}"
-BY_DEPARTMENT = f"WITH {CATALOGUE_SALES} {figures.by_group('department', SALES)}"
+GROUPS = ("department", "category")
+ALL_BY_GROUP = {group: f"WITH {GROUP_SALES} {figures.by_group(group, SALES)}" for group in GROUPS}
+SOME_BY_GROUP = {
+    group: f"WITH {CATALOGUE_SALES} {figures.by_group(group, SALES)}" for group in GROUPS
+}
 
 BEST_PRODUCTS = f"""
 SELECT product_id
@@ -218,19 +224,20 @@ def _of_stores(statement: str, scope: SalesScope) -> list[Row]:
 
 def by_department(scope: SalesScope) -> list[Row]:
     """Each department, the best first, and last their total."""
-    return rows(BY_DEPARTMENT, scope.params())
+    return of_groups(ALL_BY_GROUP["department"], SOME_BY_GROUP["department"], scope.params())
 
 
 def by_category(scope: SalesScope) -> list[Row]:
     """Each category, the best first, and last their total."""
-    if scope.is_partial:
-        return rows(SOME_BY_CATEGORY, scope.params())
-    return rows(ALL_BY_CATEGORY, {**scope.params(), "moved": moved_products()})
+    return of_groups(ALL_BY_GROUP["category"], SOME_BY_GROUP["category"], scope.params())
 
 
-def moved_products() -> list[UUID]:
-    """Products that were moved to another category, for ALL_CATEGORY_SALES."""
-    return [found["product_id"] for found in rows(MOVED_PRODUCTS, {})]
+def of_groups(of_all: str, of_some: str, params: dict[str, object]) -> list[Row]:
+    """Rows of the aggregate by group, or of products where stores or a product are asked for."""
+    if params["stores"] is not None or params["product"]:
+        return rows(of_some, params)
+    moved = [found["product_id"] for found in rows(MOVED_PRODUCTS, {})]
+    return rows(of_all, {**params, "moved": moved})
 
 
 def by_product(scope: SalesScope, top: int) -> list[Row]:

@@ -31,11 +31,6 @@ class SalesScope:
         """Whether it is of some products only."""
         return bool(self.department or self.category or self.product)
 
-    @property
-    def is_partial(self) -> bool:
-        """Whether it is less than all that the customer sold."""
-        return self.is_narrowed or self.stores is not None
-
     def params(self) -> dict[str, object]:
         return {
             **self.period.params_against(self.compared),

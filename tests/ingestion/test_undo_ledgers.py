@@ -25,7 +25,7 @@ RECEIPTS = "SELECT receipt, line FROM transactions ORDER BY 1, 2"
 TOTALS = {
     "daily_sales": "sum(lines), sum(revenue)",
     "daily_store_sales": "sum(lines), sum(revenue)",
-    "daily_category_sales": "sum(quantity_sold) / 2, sum(revenue)",
+    "daily_group_sales": "sum(lines), sum(revenue)",
     "receipts": "sum(lines), sum(revenue)",
 }
 

@@ -20,7 +20,7 @@ from shelfops.tenancy.models import Customer
 from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast
 
-AGGREGATES = ("daily_sales", "daily_store_sales", "daily_category_sales", "receipts")
+AGGREGATES = ("daily_sales", "daily_store_sales", "daily_group_sales", "receipts")
 
 # The last day that is over everywhere.
 YESTERDAY = (datetime.now(UTC) - timedelta(hours=36)).date()

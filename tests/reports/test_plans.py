@@ -13,6 +13,7 @@ from sales import queries as sales
 from sales.scope import SalesScope
 from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
+from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast, make_cast
 from tests.reports.shop import YESTERDAY, shop_of
 
@@ -48,9 +49,9 @@ STATEMENTS = {
     "day of a category": (f"WITH {sales.NARROWED_SALES} {sales.DAYS}", DAIRY),
     "hour": (sales.BY_HOUR, {}),
     "store": (f"WITH {sales.BASKET_SALES} {sales.STORES}", {}),
-    "department": (sales.BY_DEPARTMENT, {}),
-    "category": (sales.ALL_BY_CATEGORY, {"moved": []}),
-    "category in some stores": (sales.SOME_BY_CATEGORY, {}),
+    "department": (sales.ALL_BY_GROUP["department"], {"moved": []}),
+    "category": (sales.ALL_BY_GROUP["category"], {"moved": []}),
+    "category in some stores": (sales.SOME_BY_GROUP["category"], {}),
     "best products": (sales.BEST_PRODUCTS, {"top": 50}),
     "product": (f"WITH {sales.STORE_SALES}, {sales.PRODUCTS}", {"best": []}),
     "product of a category": (
@@ -93,6 +94,35 @@ def test_it_reads_no_transactions_that_an_aggregate_holds(a_year, name):
     text = plan(a_year, statement, params(past, more))
     assert chunks_of(text)
     assert " on transactions" not in text
+
+
+def reads(text: str, aggregate: str) -> bool:
+    with owner_cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT substring(materialization_hypertable_name, '[0-9]+$')
+            FROM timescaledb_information.continuous_aggregates WHERE view_name = %s
+            """,
+            [aggregate],
+        )
+        [number] = cursor.fetchone()
+    return f"_hyper_{number}_" in text
+
+
+@pytest.mark.parametrize("name", ["department", "category", "movers of categories"])
+@pytest.mark.parametrize("narrowed", [{}, {"all_products": False, "department": "Fresh"}])
+def test_it_reads_groups_of_all_stores_at_no_finer_grain(a_year, name, narrowed):
+    """But of products that were moved to another group."""
+    statement, more = STATEMENTS[name]
+    past = Period.ending(date.fromordinal(YESTERDAY.toordinal() - 30), 28)
+
+    def text(moved: list[object]) -> str:
+        return plan(a_year, statement, params(past, {**more, **narrowed, "moved": moved}))
+
+    assert reads(text([]), "daily_group_sales")
+    assert not reads(text([]), "daily_sales")
+    assert " on transactions" not in text([])
+    assert reads(text([a_year.product.pk]), "daily_sales")
 
 
 @pytest.mark.parametrize("name", ["day", "hour", "store", "category"])

@@ -150,33 +150,40 @@ def test_it_adds_up_each_category(cast, client_of, season):
     assert {row["Category"]: Decimal(row["Revenue (USD)"]) for row in rows} == expected
 
 
-def test_its_categories_follow_the_catalogue(cast, client_of, season):
+def test_its_groups_follow_the_catalogue(cast, client_of, season):
     """Also of days that were summed up before the product was moved, and back again."""
 
-    def categories(**query) -> dict[str, str]:
-        *rows, total = report(client_of, cast.admin, period="28", by="category", **query)
+    def groups(by: str, **query) -> dict[str, str]:
+        *rows, total = report(client_of, cast.admin, period="28", by=by, **query)
         amounts = [Decimal(row["Revenue (USD)"]) for row in rows]
         assert sum(amounts) == Decimal(total["Revenue (USD)"])
-        return {row["Category"]: row["Revenue (USD)"] for row in rows if any(amounts)}
+        return {row[by.title()]: row["Revenue (USD)"] for row in rows}
 
-    def move(category: str) -> None:
+    def move(department: str, category: str) -> None:
         with tenant(cast.customer):
-            cast.product.category = category
+            cast.product.department, cast.product.category = department, category
             cast.product.save()
 
     milk = money(season.total("amount", ago(27), ago(0), product=cast.product))
-    before = categories()
-    assert before["Dairy"] == milk
-    move("Chilled")
+    bread = money(season.total("amount", ago(27), ago(0)) - Decimal(milk) - Decimal("9.99"))
+    both = money(Decimal(milk) + Decimal(bread))
+    before = groups("department"), groups("category")
+    assert before[1]["Dairy"] == milk
+    move("Cold", "Chilled")
     for query in ({}, {"store": cast.store.pk}):
-        after = categories(**query)
+        assert groups("department", **query)["Cold"] == milk
+        after = groups("category", **query)
         assert after["Chilled"] == milk
-        assert after.get("Dairy", "0.00") == "0.00"
-    move("Bakery")
-    bread = season.total("amount", ago(27), ago(0)) - Decimal(milk) - Decimal("9.99")
-    assert categories()["Bakery"] == money(Decimal(milk) + bread)
-    move("Dairy")
-    assert categories() == before
+        assert "Dairy" not in after  # nothing is left of it
+    assert groups("category", department="Cold") == {"Chilled": milk}
+    move("Cold", "Bakery")
+    assert groups("department")["Cold"] == milk
+    assert groups("category")["Bakery"] == both
+    move("Cold", "Dairy")
+    assert groups("department")["Cold"] == milk
+    assert groups("category") == before[1]
+    move("", "Dairy")
+    assert (groups("department"), groups("category")) == before
 
 
 def test_it_adds_up_the_best_products_and_the_rest(cast, client_of, shop):
