@@ -6,13 +6,14 @@ from time import monotonic
 
 from django.db import DatabaseError, connections
 
-# A scheduler keeps next_start; where there is none, our own record of the last run decides.
+# A scheduler keeps next_start; where there is none it is empty or stays as it was, and our own
+# record of the last run decides.
 DUE = """
 SELECT j.job_id, coalesce(j.hypertable_name, j.proc_name), j.proc_name
 FROM timescaledb_information.jobs j
 LEFT JOIN timeseries.job_runs r USING (job_id)
 WHERE j.scheduled AND j.owner::text = current_user
-  AND coalesce(j.next_start, r.finished_at + j.schedule_interval, '-infinity') <= now()
+  AND coalesce(greatest(j.next_start, r.finished_at + j.schedule_interval), '-infinity') <= now()
 ORDER BY j.job_id
 """
 RECORD = """
