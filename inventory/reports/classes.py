@@ -13,7 +13,12 @@ from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, rows, stream
 
 CLASSES = ("A", "B", "C", "U")
-WITHIN = {"all": "''", "department": "department"}
+# What is ranked together, of which products.
+WITHIN = {
+    "all": """'' AS part FROM sold
+    WHERE (%(any_product)s OR product_id IN (SELECT product_id FROM catalogue))""",
+    "department": "department AS part FROM sold JOIN catalogue USING (product_id) WHERE true",
+}
 ORDERS = {
     "revenue": "revenue DESC",
     "units": "units DESC",
@@ -22,8 +27,8 @@ ORDERS = {
 }
 
 # Bounds on `day` exclude chunks. Only products with sales are ranked; those without are counted,
-# and listed when they are asked for, as a catalogue may have many. What is ranked is kept narrow:
-# SKU, department and category are looked up for the rows of the page.
+# and listed when they are asked for, as a catalogue may have many. Names are looked up for the
+# rows of the page only, and for those that tie with its last row, as names break ties.
 STATEMENT = """
 WITH sold AS MATERIALIZED (
     SELECT product_id, sum(revenue) AS revenue, sum(quantity_sold) AS units
@@ -39,13 +44,11 @@ catalogue AS NOT MATERIALIZED (
       AND (name ILIKE %(search)s OR sku ILIKE %(search)s)
 ),
 ranked AS MATERIALIZED (
-    SELECT product_id, label, {within} AS part, revenue, units
-    FROM sold JOIN catalogue USING (product_id)
-    WHERE revenue > 0
+    SELECT product_id, revenue, units, {within} AND revenue > 0
 ),
 wholes AS (SELECT part, sum(revenue) AS whole FROM ranked GROUP BY part),
 classed AS MATERIALIZED (
-    SELECT product_id, label, revenue, units, whole, cumulative,
+    SELECT product_id, revenue, units, whole, cumulative,
            CASE WHEN cumulative - revenue < 0.80 * whole THEN 'A'
                 WHEN cumulative - revenue < 0.95 * whole THEN 'B'
                 ELSE 'C' END AS class
@@ -57,18 +60,21 @@ classed AS MATERIALIZED (
     JOIN wholes USING (part)
 ),
 unsold AS NOT MATERIALIZED (
-    SELECT product_id, label, sold.revenue, sold.units
+    SELECT product_id, sold.revenue, sold.units
     FROM catalogue LEFT JOIN sold USING (product_id)
     WHERE is_active AND sold.revenue IS NULL OR sold.revenue <= 0
 ),
 listed AS NOT MATERIALIZED (
     SELECT * FROM classed WHERE %(class)s IN ('', class)
     UNION ALL
-    SELECT product_id, label, coalesce(revenue, 0), coalesce(units, 0), 1, NULL, 'U'
+    SELECT product_id, coalesce(revenue, 0), coalesce(units, 0), 1, NULL, 'U'
     FROM unsold WHERE %(class)s = 'U'
 ),
 page AS (
-    SELECT * FROM listed ORDER BY {order}, label, product_id
+    SELECT * FROM ({candidates}) AS candidates
+    JOIN (SELECT product_id, name AS label, sku AS number, department, category FROM products)
+         AS named USING (product_id)
+    ORDER BY {order}, label, product_id
     LIMIT %(limit)s::integer OFFSET %(offset)s
 ),
 total AS (
@@ -76,17 +82,21 @@ total AS (
 )
 SELECT false AS is_total, %(offset)s + row_number() OVER (ORDER BY {order}, label, product_id)
            AS place,
-       product_id, label, sku AS number, department, category, class, revenue, units,
+       product_id, label, number, department, category, class, revenue, units,
        round(100 * revenue / whole, 2) AS share, round(100 * cumulative / whole, 2) AS cumulative,
        {nothing}
-FROM page JOIN (SELECT product_id, sku, department, category FROM products) AS named
-     USING (product_id)
+FROM page
 UNION ALL
 SELECT true, (SELECT listed FROM total) + 1, NULL, NULL, NULL, NULL, NULL, NULL,
        (SELECT revenue FROM total), (SELECT units FROM total), NULL, NULL,
        {counts}
 FROM classed
 ORDER BY place
+"""
+ALL = "SELECT * FROM listed"
+FIRST = """
+SELECT * FROM listed ORDER BY {order}
+FETCH FIRST (%(offset)s + coalesce(%(limit)s::integer, 1000000000)) ROWS WITH TIES
 """
 COUNTS = ", ".join(
     [f"count(*) FILTER (WHERE class = '{name}') AS {name.lower()}_products" for name in "ABC"]
@@ -106,6 +116,7 @@ def statement(within: str, order: str) -> str:
         nothing=", ".join(nothing),
         counts=COUNTS,
         order=ORDERS[order],
+        candidates=ALL if order == "label" else FIRST.format(order=ORDERS[order]),
     )
 
 
