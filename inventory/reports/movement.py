@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from inventory.queries import PAIRS, WANTED, StockScope
+from inventory.reports.reading import rows, stream
 from inventory.reports.trend import DAYS, DAYS_IN_TOTAL
 from inventory.spans import span_params, spans
 from shelfops.reports.period import Period
-from shelfops.reports.sql import Row, rows, stream
+from shelfops.reports.sql import Row
 
 # Of each product in each store. Stock times days, so that averages over any group add up. What
 # was in stock at the start and at the end only needs the spans of these days.

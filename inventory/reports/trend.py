@@ -1,9 +1,10 @@
 """Stock at the close of each day."""
 
 from inventory.queries import PAIRS, WANTED, StockScope
+from inventory.reports.reading import rows
 from inventory.spans import span_params, spans
 from shelfops.reports.period import Period
-from shelfops.reports.sql import Row, rows
+from shelfops.reports.sql import Row
 
 # A span adds its stock on its first day and takes it away on the day after its last: added up
 # from day to day, that is the stock of each. So the days cost no more than the counts.

@@ -6,9 +6,10 @@ from typing import Any
 
 from inventory.queries import PAIRS, WANTED, StockScope
 from inventory.reports.movement import PAGE
+from inventory.reports.reading import rows, stream
 from inventory.spans import span_params, spans
 from shelfops.reports.period import Period
-from shelfops.reports.sql import Row, rows, stream
+from shelfops.reports.sql import Row
 
 # How far back the last sale of what is dead is looked for.
 LAST_SALE_DAYS = 182

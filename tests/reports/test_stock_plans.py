@@ -11,6 +11,7 @@ from django.urls import reverse
 from inventory import queries
 from inventory.queries import StockScope
 from inventory.reports import classes, movement, trend, unsold
+from inventory.reports.reading import hash_joins
 from shelfops.reports.period import Period
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
@@ -140,3 +141,14 @@ def test_its_number_of_queries_is_constant(cast: Cast, a_year: Shop, client_of) 
         a_year.snapshot(a_year.store(f"N{n}"), product, YESTERDAY, n)
         a_year.sell(cast.store, product, YESTERDAY, 1, "1.00")
     assert {name: queries_of(name) for name in names} == few
+
+
+def test_it_never_reads_the_counts_once_for_each_product(cast: Cast, a_year: Shop) -> None:
+    """Also of a feed that came in a minute ago, of which the planner knows nothing yet."""
+    for n in range(40):
+        a_year.snapshot(cast.store, a_year.product(f"P{n}"), YESTERDAY - timedelta(days=40), n)
+    for name in ("movement", "as of", "trend", "phantom"):
+        with tenant(cast.customer), hash_joins():
+            text = plan(cast, *STATEMENTS[name](LONG))
+        scans = [line for line in text.splitlines() if "Scan" in line and "_chunk" in line]
+        assert not [line for line in scans if re.search(r"loops=([2-9]|\d\d)", line)], name
