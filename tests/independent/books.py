@@ -34,10 +34,10 @@ TABLES = {
     ),
     "products": (
         """
-        SELECT product_id::text, sku, name AS product, department, category
+        SELECT product_id::text, sku, name AS product, department, category, unit_cost
         FROM products WHERE customer_id = %s
         """,
-        {},
+        {"unit_cost": pyarrow.decimal128(14, 4)},
     ),
 }
 SOLD = """
@@ -55,7 +55,11 @@ SELECT {key} AS key,
        coalesce(sum(quantity) FILTER (before), 0) AS units_before,
        count(DISTINCT (store_id, day, receipt)) FILTER (NOT before) AS baskets,
        count(DISTINCT (store_id, day, receipt)) FILTER (before) AS baskets_before,
-       count(*) FILTER (NOT before) AS lines
+       count(*) FILTER (NOT before) AS lines,
+       sum(amount) FILTER (NOT before AND unit_cost IS NOT NULL) AS known,
+       sum(amount) FILTER (before AND unit_cost IS NOT NULL) AS known_before,
+       sum(quantity * unit_cost) FILTER (NOT before) AS exact_cost,
+       sum(quantity * unit_cost) FILTER (before) AS exact_cost_before
 FROM (SELECT false AS before, day AS shown, * FROM sold WHERE day BETWEEN $first AND $last
       UNION ALL
       SELECT true, (day + $shift::integer)::date, * FROM sold
@@ -90,11 +94,13 @@ class Asked:
     last: date
     compare: str = "before"
     only: tuple[tuple[str, str], ...] = ()
+    figures: str = "sales"
 
     def query(self) -> dict[str, str]:
         """As the report's page takes it."""
         days = {"start": str(self.first), "end": str(self.last)}
-        return {"by": self.by, "compare": self.compare, **days, **dict(self.only)}
+        asked = {"by": self.by, "compare": self.compare, "figures": self.figures}
+        return {**asked, **days, **dict(self.only)}
 
     @property
     def shift(self) -> int:
@@ -123,6 +129,12 @@ class Books:
         [total] = self._figures("''", asked, stores).values() or [{}]
         return total
 
+    def others(self, asked: Asked, stores: list[Store] | None, best: list[str]) -> Figures:
+        """Of all products but the best, by SKU."""
+        listed = ", ".join(f"'{sku}'" for sku in best) or "NULL"
+        rest = self._figures(f"CASE WHEN sku IN ({listed}) THEN 1 ELSE 0 END", asked, stores)
+        return rest.get(0, {})
+
     def _figures(self, key: str, asked: Asked, stores: list[Store] | None) -> dict[str, Figures]:
         only = dict(asked.only)
         chosen = [only["store"]] if "store" in only else None
@@ -136,7 +148,7 @@ class Books:
         found = self.db.execute(FIGURES.format(key=key), params)
         names = [column[0] for column in found.description]
         rows = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
-        return {row.pop("key"): with_ratios(row) for row in rows}
+        return {row.pop("key"): with_margins(with_ratios(row)) for row in rows}
 
 
 def read(statement: str, types: dict[str, pyarrow.DataType], customer: Customer) -> pyarrow.Table:
@@ -163,6 +175,28 @@ def with_ratios(row: Figures) -> Figures:
         average = Decimal(row[f"revenue{suffix}"]) / baskets if baskets else None
         row[f"basket{suffix}"] = rounded(average, "0.01")
     return row
+
+
+def with_margins(row: Figures) -> Figures:
+    """Margins to a cent and rates in percent, of what has a cost; None where there is none."""
+    for suffix in ("", "_before"):
+        known, cost = row[f"known{suffix}"], row[f"exact_cost{suffix}"]
+        row[f"exact_margin{suffix}"] = None if known is None else known - cost
+        row[f"margin{suffix}"] = rounded(row[f"exact_margin{suffix}"], "0.01")
+        row[f"percent{suffix}"] = share(row[f"exact_margin{suffix}"], known)
+    row["cost"] = rounded(row["exact_cost"], "0.01")
+    row["known_share"] = share(row["known"] or Decimal(0), row["revenue"])
+    margin, before = row["exact_margin"], row["exact_margin_before"]
+    both = margin is not None and before is not None
+    row["margin_change"] = share(margin - before, before) if both else None
+    return row
+
+
+def share(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
+    """In percent, to a tenth, of what is more than nothing."""
+    if part is None or whole is None or whole <= 0:
+        return None
+    return rounded(100 * Decimal(part) / Decimal(whole), "0.1")
 
 
 def rounded(value: Decimal | None, step: str) -> Decimal | None:

@@ -1,9 +1,10 @@
 """A chain of stores with all that makes sums go wrong.
 
 Stores in five time zones, sales at all hours around each change of the clocks, receipts across
-midnight and quarters of an hour, returns, coupons of quantity 0, weighed goods, products that were
-moved to another category or have none, a store that was switched off, and lines that arrive after
-their days were summed up and compressed. Everything goes in as a feed does.
+midnight and quarters of an hour, returns, coupons of quantity 0, weighed goods, products that have
+no cost, that have no department or category or were moved to another, a store that was switched
+off, and lines that arrive after their days were summed up and compressed. Everything goes in as a
+feed does.
 """
 
 from collections.abc import Iterator
@@ -87,15 +88,18 @@ class Chain:
             Store.objects.create(code="NIL", name="Never sold", is_active=False)
             StoreAssignment.objects.create(user=self.cast.manager, store=self.stores[3])
             self.products = [self.cast.product] + [
-                Product.objects.create(sku=sku, name=sku, department=department, category=category)
-                for sku, department, category in (
-                    ("BREAD", "Food", "Bakery"),
-                    ("LOOSE", "", ""),
-                    ("AWAY", "Food", "Dairy"),
-                    ("BACK", "Food", "Dairy"),
-                    ("GONE", "Food", "Bakery"),
-                    ("FOUND", "", ""),
-                    ("FUEL", "Forecourt", 'Fuel, "all" kinds'),
+                Product.objects.create(
+                    sku=sku, name=sku, department=department, category=category, unit_cost=cost
+                )
+                for sku, department, category, cost in (
+                    ("BREAD", "Food", "Bakery", "1.2345"),
+                    ("LOOSE", "", "", None),
+                    ("AWAY", "Food", "Dairy", "40"),
+                    ("BACK", "Food", "Dairy", "0"),
+                    ("GONE", "Food", "Bakery", None),
+                    ("FOUND", "", "", "0.0005"),
+                    ("MOVED", "Food", "Bakery", "2.5"),
+                    ("FUEL", "Forecourt", 'Fuel, "all" kinds', "1.0001"),
                 )
             ]
 
@@ -141,11 +145,11 @@ class Chain:
         assert outcome(load_sales(self.cast.customer, *lines)) == (len(lines), len(lines), 0, 0)
         refresh()
 
-    def move(self, sku: str, *categories: str) -> None:
+    def move(self, sku: str, *groups: tuple[str, str]) -> None:
+        """To these departments and categories, one after another."""
         with tenant(self.cast.customer):
             product = Product.objects.get(sku=sku)
-            for category in categories:
-                product.category = category
+            for product.department, product.category in groups:
                 product.save()
 
     def midnight(self, store: Store, day: date) -> datetime:
@@ -176,10 +180,11 @@ def chain_of(cast: Cast) -> Chain:
     last_year, weeks_ago = recent(chain, 364 + 28, 364 + 14), recent(chain, 56, 30)
     chain.feed([*around_changes(), *last_year, *weeks_ago])
     compress()
-    chain.move("AWAY", "Bakery")
-    chain.move("BACK", "Bakery", "Dairy")
-    chain.move("GONE", "")
-    chain.move("FOUND", "Dairy")
+    chain.move("AWAY", ("Food", "Bakery"))
+    chain.move("BACK", ("Forecourt", "Bakery"), ("Food", "Dairy"))
+    chain.move("GONE", ("", ""))
+    chain.move("FOUND", ("Forecourt", "Dairy"))
+    chain.move("MOVED", ("Frozen", "Bakery"))
     late = [*around_changes()][::5] + [*recent(chain, 50, 40)]
     chain.feed([*late, *recent(chain, 29, 1), NOW - timedelta(minutes=40)])
     return chain

@@ -1,5 +1,6 @@
 """Compares a sales report's file, row by row, with what the books say."""
 
+from collections.abc import Collection
 from decimal import Decimal
 
 from django.test import Client
@@ -24,6 +25,17 @@ BASKETS = {
     "basket_before": "Average basket {} (USD)",
     "lines": "Receipt lines",
 }
+MARGINS = {
+    "revenue": "Revenue (USD)",
+    "known_share": "of it with known cost (%)",
+    "cost": "Cost (USD)",
+    "margin": "Margin (USD)",
+    "percent": "Margin (%)",
+    "margin_before": "Margin {} (USD)",
+    "percent_before": "Margin {} (%)",
+    "margin_change": "Margin change (%)",
+}
+DIFFERENCES = {"revenue": "Revenue difference (USD)", "units": "Units difference"}
 FIRST_COLUMN = {
     "day": "Business day",
     "week": "From",
@@ -33,8 +45,8 @@ FIRST_COLUMN = {
     "category": "Category",
     "product": "SKU",
 }
-# Of what sold nothing there is none, while its sums are 0.
-RATIOS = {"revenue_change", "units_change", "basket", "basket_before"}
+# Of what sold nothing there is none of the others, while these are 0.
+SUMS = {"revenue", "revenue_before", "units", "units_before", "baskets", "baskets_before", "lines"}
 NARROWING = {"department", "category", "product"}
 OTHERS = "All other products"
 
@@ -53,7 +65,11 @@ def differences(
     for key, row in found.items():
         wrong += unlike(asked, key, row, expected.get(key, {}))
     if asked.by == "product":
-        wrong += unlike_others(asked, rows, found, expected)
+        others = [row for row in rows if row["Product"] == OTHERS]
+        rest = books.others(asked, stores, list(found))
+        wrong += unlike(asked, "others", others[0], rest) if others else []
+        wrong += [] if others or not any_figure(rest) else ["others are missing"]
+        wrong += [] if are_best(asked, found.keys(), expected) else ["others are better"]
     else:
         missing = expected.keys() - found.keys()
         wrong += [f"{key} is missing" for key in missing if any_figure(expected[key])]
@@ -69,6 +85,7 @@ def columns_of(asked: Asked) -> dict[str, str]:
     narrowed = NARROWING & dict(asked.only).keys()
     has_baskets = asked.by in ("day", "week", "month", "store") and not narrowed
     columns = {**COLUMNS, **BASKETS} if has_baskets else COLUMNS
+    columns = MARGINS if asked.figures == "margin" else columns
     return {name: title.format(label) for name, title in columns.items()}
 
 
@@ -76,7 +93,7 @@ def unlike(asked: Asked, key: str, row: dict[str, str], expected: Figures) -> li
     return [
         f"{key}: {title} is {row[title]!r}, not {expected.get(name)}"
         for name, title in columns_of(asked).items()
-        if not same(row[title], expected.get(name, None if name in RATIOS else 0))
+        if not same(row[title], expected.get(name, 0 if name in SUMS else None))
     ]
 
 
@@ -88,29 +105,45 @@ def same(shown: str, expected: object) -> bool:
 
 
 def any_figure(figures: Figures) -> bool:
-    return any(figures[name] for name in ("revenue", "revenue_before", "units", "units_before"))
+    return any(figures.get(name) for name in SUMS)
 
 
-def unlike_others(
+def are_best(asked: Asked, best: Collection[str], expected: dict[str, Figures]) -> bool:
+    """Whether none of the others had more revenue, or margin where that is asked for."""
+    measure = "exact_margin" if asked.figures == "margin" else "revenue"
+    values = {sku: figures[measure] for sku, figures in expected.items()}
+    ranked = {sku: Decimal("-Infinity") if v is None else Decimal(v) for sku, v in values.items()}
+    left = [value for sku, value in ranked.items() if sku not in best]
+    return not left or max(left) <= min((ranked[sku] for sku in best), default=max(left))
+
+
+def mover_differences(
+    client: Client,
+    books: Books,
     asked: Asked,
-    rows: list[dict[str, str]],
-    best: dict[str, dict[str, str]],
-    expected: dict[str, Figures],
+    measure: str,
+    most: int,
+    stores: list[Store] | None = None,
 ) -> list[str]:
-    """The best products are the best, and the others are all the rest."""
-    others = [row for row in rows if row["Product"] == OTHERS]
-    left = [figures for sku, figures in expected.items() if sku not in best]
-    least = min((Decimal(row["Revenue (USD)"]) for row in best.values()), default=Decimal(0))
-    wrong = [f"{f} is better than the best" for f in left if best and f["revenue"] > least]
-    sums = {
-        name: sum((figures[name] for figures in left), Decimal(0))
-        for name in ("revenue", "revenue_before", "units", "units_before")
-    }
-    if not others:
-        return wrong + ([f"others are missing: {sums}"] if any(sums.values()) else [])
-    titles = columns_of(asked)
-    return wrong + [
-        f"others: {titles[name]} is {others[0][titles[name]]}, not {value}"
-        for name, value in sums.items()
-        if Decimal(others[0][titles[name]]) != value
-    ]
+    """The same of the `most` risers and fallers among the products or categories (`by`)."""
+    query = {**asked.query(), "by": "movers", "of": asked.by, "measure": measure, "format": "csv"}
+    *rows, total = file_rows(client.get(reverse("reports:sales"), query))
+    expected = books.figures(asked, stores)
+    wrong = unlike_mover(asked, "Total", total, books.total(asked, stores))
+    for row in rows:
+        key = key_of(asked.by, row)
+        wrong += unlike_mover(asked, key, row, expected.get(key, {}))
+    changes = sorted((f[measure] - f[f"{measure}_before"] for f in expected.values()), reverse=True)
+    movers = [c for c in changes if c > 0][:most] + [c for c in changes if c < 0][-most:]
+    found = [Decimal(row[DIFFERENCES[measure]]) for row in rows]
+    directions = [row["Direction"] for row in rows] == ["Up" if c > 0 else "Down" for c in movers]
+    return wrong + ([] if found == movers and directions else [f"{found} moved, not {movers}"])
+
+
+def unlike_mover(asked: Asked, key: str, row: dict[str, str], expected: Figures) -> list[str]:
+    wrong = unlike(asked, key, row, expected)
+    for name, title in DIFFERENCES.items():
+        difference = expected.get(name, 0) - expected.get(f"{name}_before", 0)
+        if not same(row[title], difference):
+            wrong.append(f"{key}: {title} is {row[title]!r}, not {difference}")
+    return wrong

@@ -5,11 +5,12 @@ from datetime import date, timedelta
 import pytest
 from django.test import Client
 
+from sales import views
 from tests.cast import Cast, make_cast
 from tests.conftest import logged_in
 from tests.independent.books import KEYS, Asked, Books
 from tests.independent.chain import TODAY, Chain, chain_of, changes_of_clocks
-from tests.independent.comparing import differences
+from tests.independent.comparing import differences, mover_differences
 
 BREAKDOWNS = [by for by in KEYS if by != "total"]
 
@@ -58,6 +59,8 @@ def test_it_has_the_nasty_rows(books):
     assert count("quantity = 0") > 20
     assert count("quantity <> round(quantity)") > 50
     assert count("category = ''") > 20
+    assert count("unit_cost IS NULL") > 100
+    assert count("unit_cost IS NOT NULL AND quantity < 0") > 10
     assert count("store = 'OLD'") > 50
     assert count("sold_at >= current_date") > 0
     assert count("day <> sold_at::date") > 100
@@ -100,3 +103,30 @@ def test_it_is_right_for_some_products(chain, books, admin, manager, narrow):
         asked = Asked(by, ago(200), ago(1), only=((narrow, value),))
         assert differences(admin, books, asked) == [], asked
         assert differences(manager, books, asked, chain.assigned()) == [], asked
+
+
+@pytest.mark.parametrize("by", ["day", "month", "store", "department", "category", "product"])
+def test_it_is_right_about_margins(chain, books, admin, manager, by, monkeypatch):
+    """Products without a cost, sold below it, for nothing, and brought back."""
+    monkeypatch.setattr("sales.filters.SalesFilter.top_products", 4)
+    food = (("department", "Food"),)
+    for asked in (
+        Asked(by, ago(27), ago(0), figures="margin"),
+        Asked(by, ago(60), ago(1), "year", only=food, figures="margin"),
+    ):
+        assert differences(admin, books, asked) == [], asked
+        assert differences(manager, books, asked, chain.assigned()) == [], asked
+
+
+@pytest.mark.parametrize("of", ["product", "category"])
+@pytest.mark.parametrize("measure", ["revenue", "units"])
+def test_it_is_right_about_movers(chain, books, admin, manager, of, measure, monkeypatch):
+    for most, asked in (
+        (15, Asked(of, ago(27), ago(0))),
+        (2, Asked(of, ago(28), ago(1), "year")),
+        (15, Asked(of, ago(50), ago(1), only=(("department", "Food"),))),
+    ):
+        monkeypatch.setattr(views, "MOVERS", most)
+        assert mover_differences(admin, books, asked, measure, most) == [], asked
+        own = chain.assigned()
+        assert mover_differences(manager, books, asked, measure, most, own) == [], asked
