@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from inventory.models import Product, Store, StoreAssignment
 from shelfops.tenancy.context import tenant
-from shelfops.timescale.refresh import owner_cursor, refresh_requested
+from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast
 from tests.ingestion.feeding import load_sales, outcome
+from tests.refreshing import refresh_all
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 TODAY = NOW.date()
@@ -28,17 +29,6 @@ ZONES = ("America/New_York", "Europe/Berlin", "Pacific/Auckland")
 MINUTES = (0, 14, 15, 29, 59)
 KINDS = ("plain", "return", "coupon", "weighed")
 
-# Rows at and above an aggregate's watermark are read from the lines themselves. Other tests may
-# have moved it into the present day, which an import does not refresh.
-CATCH_UP = """
-SELECT format('%%I.%%I', user_view_schema, user_view_name)
-FROM _timescaledb_catalog.continuous_agg
-WHERE user_view_schema = 'timeseries' AND raw_hypertable_id = (
-          SELECT id FROM _timescaledb_catalog.hypertable
-          WHERE schema_name = 'timeseries' AND table_name = 'transactions')
-  AND _timescaledb_functions.cagg_watermark(mat_hypertable_id)
-      > _timescaledb_functions.to_unix_microseconds(%s)
-"""
 # Of the lines and their aggregates, the chunks that hold these moments.
 COMPRESS = """
 SELECT compress_chunk(format('%%I.%%I', chunk_schema, chunk_name)::regclass, true)
@@ -143,7 +133,7 @@ class Chain:
     def feed(self, moments: list[datetime]) -> None:
         lines = self.lines(moments)
         assert outcome(load_sales(self.cast.customer, *lines)) == (len(lines), len(lines), 0, 0)
-        refresh()
+        refresh_all()
 
     def move(self, sku: str, *groups: tuple[str, str]) -> None:
         """To these departments and categories, one after another."""
@@ -195,15 +185,3 @@ def compress() -> None:
     with owner_cursor() as cursor:
         cursor.execute(COMPRESS, [[spring, autumn, NOW - timedelta(days=45)]])
         assert cursor.rowcount >= 15
-
-
-def refresh() -> None:
-    """What an import does after loading, and see CATCH_UP."""
-    refresh_requested()
-    with owner_cursor() as cursor:
-        cursor.execute(CATCH_UP, [datetime.combine(TODAY, time(0), UTC)])
-        for (aggregate,) in cursor.fetchall():
-            cursor.execute(
-                f"CALL refresh_continuous_aggregate('{aggregate}', %s, %s)",
-                [TODAY, TODAY + timedelta(days=2)],
-            )

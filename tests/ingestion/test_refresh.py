@@ -9,6 +9,7 @@ from shelfops.tenancy.context import tenant
 from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
 from tests.cast import Cast
 from tests.ingestion.feeding import days_ago, load_sales, query, sale
+from tests.refreshing import past_midnight, refresh_all
 
 DAILY = """
 SELECT business_date, lines, quantity_sold, revenue FROM daily_sales ORDER BY business_date
@@ -91,8 +92,11 @@ def test_it_never_refreshes_beyond_what_is_kept_or_into_today(cast: Cast) -> Non
             "SELECT request_refresh(ARRAY['-infinity', 'infinity', '0001-01-01', now(), NULL,"
             " now() + INTERVAL '9 years']::timestamptz[])"
         )
+    before = past_midnight()
     refresh_requested()
+    assert "timeseries.daily_sales" in before or "timeseries.daily_sales" not in past_midnight()
     load_sales(cast.customer, sale(cast, sold_at=days_ago(0, hour=0), receipt="R2"))
+    refresh_all()
     # Midnight UTC is the evening before in New York.
     assert days_in_aggregate(cast) == [days_ago(80).date(), days_ago(1).date()]
 

@@ -9,7 +9,7 @@ from inventory.models import CurrentStock
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.ingestion.undo import CannotUndo, obstacles, undo
 from shelfops.tenancy.context import tenant
-from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
+from shelfops.timescale.refresh import compress_old_chunks
 from tests.cast import Cast
 from tests.ingestion.feeding import (
     days_ago,
@@ -20,6 +20,7 @@ from tests.ingestion.feeding import (
     sale,
     stock_count,
 )
+from tests.refreshing import refresh_all
 
 RECEIPTS = "SELECT receipt, line FROM transactions ORDER BY 1, 2"
 TOTALS = {
@@ -55,12 +56,12 @@ def test_it_removes_exactly_what_the_batch_brought(cast: Cast) -> None:
     load_sales(cast.other_customer, theirs)
     second = load_sales(cast.customer, *shared, *more, sale(cast, store="nowhere"))
     assert outcome(second) == (8, 4, 3, 1)
-    refresh_requested()
+    refresh_all()
     compress_old_chunks()
     assert totals(cast) == total(7)
     assert undo(cast.customer, second, "x") == 4
     assert query(cast.customer, RECEIPTS) == [("A", 0), ("A", 1), ("A", 2)]
-    refresh_requested()
+    refresh_all()
     assert totals(cast) == total(3)
     compress_old_chunks()
     assert totals(cast) == total(3)
