@@ -64,7 +64,7 @@ HEAD_ROW = f"<row>{inline(*HEAD)}</row>"
         (b"", "empty"),
         (b" \n\n", "empty"),
         (b"SKU,Name\n", "no rows"),
-        (gzip.compress(b"SKU,Name\nX,Y\n"), "packed"),
+        (gzip.compress(b"SKU,Name\nX,Y\n", mtime=0), "packed"),
         (b"PAR1" + b"x" * 50, "Parquet"),
         (b"\xd0\xcf\x11\xe0" + b"x" * 50, "old or a locked"),
         (b"%PDF-1.7", "PDF"),
