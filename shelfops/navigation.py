@@ -250,17 +250,27 @@ def pages_of(request: HttpRequest) -> dict[str, list[Page]]:
 
 def side_bar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = {"": [HOME], **pages_of(request)}
+    here = open_page(request.path)
     return [
-        {"title": title, "items": [_item(page, request.path) for page in pages]}
+        {"title": title, "items": [_item(page, page == here) for page in pages]}
         for title, pages in groups.items()
     ]
 
 
-def _item(page: Page, path: str) -> dict[str, Any]:
-    link = reverse(page.url)
-    # A report lies within another's address, an object within its list's.
-    active = path == link if page is HOME or "/reports/" in link else path.startswith(link)
-    return {"title": page.title, "icon": page.icon, "link": link, "active": active}
+def open_page(path: str) -> Page | None:
+    """The page that is open, or whose list the open object is in; the longest address wins.
+
+    One page's address may lie within another's, as all lists of alerts do in the inbox's.
+    """
+    if path == reverse(HOME.url):
+        return HOME
+    pages = [page for group in GROUPS.values() for page in group]
+    within = [page for page in pages if path.startswith(reverse(page.url))]
+    return max(within, key=lambda page: len(reverse(page.url)), default=None)
+
+
+def _item(page: Page, active: bool) -> dict[str, Any]:
+    return {"title": page.title, "icon": page.icon, "link": reverse(page.url), "active": active}
 
 
 def environment(request: HttpRequest) -> list[str] | None:
