@@ -56,9 +56,9 @@ FILL = (
     FROM stores, products
     """,
     """
-    INSERT INTO transactions (customer_id, store_id, product_id, sold_at, business_date, receipt,
+    INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt,
                               line, quantity, unit_price, total_amount)
-    SELECT (SELECT current_customer_id()), store_id, product_id, sold_at,
+    SELECT store_id, product_id, sold_at,
            (sold_at AT TIME ZONE 'America/New_York')::date, 'R' || sku || back, 1, 20, 2, 40
     FROM stores, products, unnest(ARRAY[0, 30]) AS back,
          LATERAL (SELECT date_trunc('day', now()) - INTERVAL '8 hours' - make_interval(

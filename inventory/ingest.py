@@ -202,14 +202,12 @@ INVENTORY_LEVELS = Feed(
     """,
     place="""
     placed AS (
-        INSERT INTO inventory_levels (customer_id, store_id, product_id, timestamp,
+        INSERT INTO inventory_levels (store_id, product_id, timestamp,
                                       quantity_on_hand, quantity_allocated, source)
-        SELECT (SELECT current_customer_id()), store_id, product_id, timestamp,
-               on_hand, allocated, source
+        SELECT store_id, product_id, timestamp, on_hand, allocated, source
         FROM judged
         WHERE problem IS NULL AND NOT present
         ORDER BY line_number  -- of two counts of one moment the file's first is taken
-        ON CONFLICT DO NOTHING
         RETURNING store_id, product_id, timestamp, quantity_on_hand, quantity_allocated, source,
                   timestamp AS touched
     ),

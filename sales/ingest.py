@@ -63,9 +63,10 @@ FROM (
 ) AS lines
 """
 
-# What is there already is sorted out as a set: ON CONFLICT, which stays for those who import the
-# same lines in other ways, looks up each line in the columnstore, six times slower. The bounds
-# exclude the chunks that a block does not touch. A feed does not change a line that is there.
+# What is there already is sorted out as a set: the view's ON CONFLICT, which stays for those who
+# import the same lines in other ways, looks up each line in the columnstore, six times slower.
+# The bounds exclude the chunks that a block does not touch. A feed does not change a line that is
+# there.
 COMPARE = """
 span AS (
     SELECT min(sold_at) AS first, max(sold_at) AS last FROM candidates WHERE problem IS NULL
@@ -90,18 +91,17 @@ judged AS MATERIALIZED (
 )
 """
 
-# The customer is asked for once, not for each row. In the file's order, so that of two lines with
-# one key the first counts.
+# In the file's order, so that of two lines with one key the first counts. Those that are there
+# already by the time of the INSERT are left out by the view.
 PLACE = """
 placed AS (
-    INSERT INTO transactions (customer_id, store_id, product_id, sold_at, business_date,
+    INSERT INTO transactions (store_id, product_id, sold_at, business_date,
                               receipt, line, quantity, unit_price, total_amount)
-    SELECT (SELECT current_customer_id()), store_id, product_id, sold_at, business_date,
+    SELECT store_id, product_id, sold_at, business_date,
            receipt, line, quantity, unit_price, total_amount
     FROM judged
     WHERE problem IS NULL AND NOT present
     ORDER BY line_number
-    ON CONFLICT DO NOTHING
     RETURNING sold_at AS touched
 )
 """

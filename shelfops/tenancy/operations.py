@@ -4,6 +4,8 @@ Migrations depend on what these print, so they are frozen: add a new one instead
 one. Everything they run may be run again without harm.
 """
 
+from collections.abc import Mapping
+
 from django.db.migrations import RunSQL
 
 # An uncorrelated sub-select is worked out once per statement, not once per row.
@@ -56,4 +58,39 @@ def tenant_view(view: str, select: str, privileges: str = "SELECT") -> RunSQL:
         GRANT SELECT ON public.{view} TO shelfops_operator;
         """,
         f"DROP VIEW IF EXISTS public.{view};",
+    )
+
+
+def ledger_writes(
+    view: str, columns: str, returning: str, defaults: Mapping[str, str] | None = None
+) -> RunSQL:
+    """New rows of a ledger, through its view: the writer cannot say whose they are.
+
+    The view's own INSERT would look at keys, and into the columnstore, before it checks the
+    customer: ON CONFLICT DO NOTHING then tells whether another customer has a row. Here the
+    customer is the transaction's, worked out once per statement; the application may name
+    `columns` and no others. A row that is there already is left as it is, and not returned.
+    `returning` gives the columns of the view; `defaults` those that a writer may leave out.
+    """
+    new = ", ".join(f"NEW.{column.strip()}" for column in columns.split(","))
+    default = f"ALTER VIEW public.{view} ALTER COLUMN"
+    set_defaults = "".join(f"{default} {c} SET DEFAULT {v};" for c, v in (defaults or {}).items())
+    drop_defaults = "".join(f"{default} {column} DROP DEFAULT;" for column in defaults or {})
+    return RunSQL(
+        f"""
+        CREATE OR REPLACE RULE {view}_insert AS ON INSERT TO public.{view} DO INSTEAD
+        INSERT INTO timeseries.{view} (customer_id, {columns})
+        VALUES ((SELECT current_customer_id()), {new})
+        ON CONFLICT DO NOTHING
+        RETURNING {returning};
+        {set_defaults}
+        REVOKE INSERT ON public.{view} FROM shelfops_app;
+        GRANT INSERT ({columns}) ON public.{view} TO shelfops_app;
+        """,
+        f"""
+        REVOKE INSERT ({columns}) ON public.{view} FROM shelfops_app;
+        GRANT INSERT ON public.{view} TO shelfops_app;
+        {drop_defaults}
+        DROP RULE IF EXISTS {view}_insert ON public.{view};
+        """,
     )

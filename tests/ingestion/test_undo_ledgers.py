@@ -11,6 +11,7 @@ from shelfops.ingestion.undo import CannotUndo, obstacles, undo
 from shelfops.tenancy.context import tenant
 from shelfops.timescale.refresh import compress_old_chunks
 from tests.cast import Cast
+from tests.ingestion.columnstore import compress, packed
 from tests.ingestion.feeding import (
     days_ago,
     load_counts,
@@ -200,3 +201,21 @@ def test_it_lets_nobody_else_undo(cast: Cast) -> None:
     with pytest.raises(ProgrammingError, match="permission denied"):  # noqa: SIM117
         with connections["operator"].cursor() as cursor:
             cursor.execute("SELECT undo_transactions(%s)", [batch.pk])
+
+
+def test_it_unpacks_no_rows_of_another_customer(cast: Cast) -> None:
+    """Both have lines and counts of one instant, in one chunk of the columnstore."""
+    theirs = {"store": cast.other_store.code, "product": cast.other_product.sku}
+    at = days_ago(30)
+    load_sales(cast.other_customer, sale(cast, **theirs, sold_at=at))
+    load_counts(cast.other_customer, stock_count(cast, "5", 30, **theirs))
+    batches = [
+        load_sales(cast.customer, sale(cast, sold_at=at)),
+        load_counts(cast.customer, stock_count(cast, "5", 30)),
+    ]
+    for batch in batches:
+        compress(batch.kind)
+        assert packed(batch.kind, cast.customer) == 1
+        assert undo(cast.customer, batch, "x") == 1
+        assert packed(batch.kind, cast.customer) == 0
+        assert packed(batch.kind, cast.other_customer) == 1

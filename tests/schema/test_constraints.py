@@ -64,11 +64,9 @@ def test_it_takes_a_receipt_line_once(cast: Cast) -> None:
         """
     with tenant(cast.customer), connection.cursor() as cursor:
         for inserted in (1, 0):
-            cursor.execute(statement + "ON CONFLICT DO NOTHING", [cast.store.pk, cast.product.pk])
+            cursor.execute(statement, [cast.store.pk, cast.product.pk])
             assert cursor.rowcount == inserted
         assert Transaction.objects.count() == 1
-    with pytest.raises(IntegrityError), tenant(cast.customer), connection.cursor() as cursor:
-        cursor.execute(statement, [cast.store.pk, cast.product.pk])
 
 
 def reorder_point(cast: Cast, quantity: int, start) -> ReorderPoint:
