@@ -146,6 +146,8 @@ MIDDLEWARE = [
     "shelfops.middleware.keep_nothing",
     "shelfops.middleware.log_in_on_a_full_page",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    # Before anything that reads the body or opens a transaction.
+    "shelfops.serving.bodies.BodyMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

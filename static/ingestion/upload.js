@@ -40,7 +40,7 @@
     });
     request.addEventListener("load", () => {
       if (request.status < 400) window.location = request.responseURL;
-      else ended(form.dataset.broken);
+      else ended(request.status === 413 ? form.dataset.tooLarge : form.dataset.broken);
     });
     request.addEventListener("error", () => ended(form.dataset.broken));
     request.open("POST", form.action);

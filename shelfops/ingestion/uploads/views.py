@@ -25,10 +25,11 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from shelfops.ingestion.uploads import tickets
 from shelfops.ingestion.uploads.forms import FileForm, OptionsForm
-from shelfops.ingestion.uploads.receiving import LIMIT, PROBLEMS, SpoolHandler
+from shelfops.ingestion.uploads.receiving import LIMIT, MEGABYTE, PROBLEMS, SpoolHandler
 from shelfops.ingestion.uploads.running import PERMISSION, refusal, start
 from shelfops.ingestion.uploads.spool import UNDER_WAY, Upload, sweep
 from shelfops.ingestion.uploads.tickets import Ticket
+from shelfops.serving.bodies import Taker, takes_files
 from shelfops.tenancy.middleware import ACTING_KEY
 
 View = Callable[..., HttpResponse]
@@ -64,6 +65,7 @@ def upload_page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "ingestion/bulk_upload.html", context)
 
 
+@takes_files(Taker(LIMIT + MEGABYTE, streams=True))
 @csrf_exempt  # for the handler, which has to be there first; the rest is protected
 @with_ticket
 def receive(request: HttpRequest, ticket: Ticket, text: str) -> HttpResponse:

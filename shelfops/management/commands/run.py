@@ -56,7 +56,6 @@ class Command(BaseCommand):
         # Links in e-mails lead here, unless a setting says where people come from.
         os.environ.setdefault("SITE_URL", f"http://{HOST}:{port}")
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-        gunicorn = [sys.executable, "-m", "gunicorn", "shelfops.wsgi", "--bind", f"{HOST}:{port}"]
         with ExitStack() as stack:
             stack.enter_context(
                 stopping([*manage, "run_jobs", "--every", "60", "--verbosity", "0"])
@@ -64,13 +63,18 @@ class Command(BaseCommand):
             stack.enter_context(
                 stopping([*manage, "send_notifications", "--every", "30", "--verbosity", "0"])
             )
-            web = stack.enter_context(
-                stopping([*gunicorn, "--threads", "8", "--log-level=warning"])
-            )
+            web = stack.enter_context(stopping(web_command(port)))
             wait_until_served(port, web)
             self.stdout.write(welcome(port))
             if web.wait():
                 raise CommandError("The web server stopped; its messages are above.")
+
+
+def web_command(port: int) -> list[str]:
+    """What serves the pages; the rest of how it does is in gunicorn.conf.py."""
+    config = str(settings.BASE_DIR / "gunicorn.conf.py")
+    gunicorn = [sys.executable, "-m", "gunicorn", "--config", config]
+    return [*gunicorn, "--bind", f"{HOST}:{port}", "shelfops.wsgi"]
 
 
 def refuse_occupied(port: int) -> None:

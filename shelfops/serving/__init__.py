@@ -1,0 +1,1 @@
+"""How requests reach the application: no slow or oversized one may keep others waiting."""
