@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shelfops.embedded import database_urls
 from shelfops.navigation import UNFOLD  # noqa: F401  (read by Unfold)
+from shelfops.tenancy.connections import SESSION, clean, limit
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -81,8 +82,12 @@ def database(name: str, url: str) -> dict[str, object]:
         raise ImproperlyConfigured(
             f"{name} must look like postgresql://role:password@host:5432/database."
         )
-    # A connection that a restart of the server has cut is replaced before a request meets it.
-    return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": {**config.get("OPTIONS", {})}}
+    # A connection that a restart of the server has cut is replaced before a request meets it. One
+    # that is kept without the pool would carry a session from one request to the next.
+    config = {**config, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
+    config["OPTIONS"] = {**config.get("OPTIONS", {})}
+    limit(config, SESSION)
+    return config
 
 
 DEBUG = boolean("DEBUG", False)
@@ -115,7 +120,12 @@ for name, url in DATABASE_URLS.items():
 DATABASES = {alias: database(name, DATABASE_URLS[name]) for alias, name in ALIASES.items()}
 # psycopg's own pool; 0 turns it off, as PgBouncer in front of the server wants.
 if pool_size := whole_number("DATABASE_POOL_SIZE", 10):
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 30}  # type: ignore[index]
+    DATABASES["default"]["OPTIONS"]["pool"] = {  # type: ignore[index]
+        "min_size": 1,
+        "max_size": pool_size,
+        "timeout": 30,
+        "reset": clean,
+    }
 DATABASE_ROUTERS = ["shelfops.tenancy.routers.OwnerMigrates"]
 
 INSTALLED_APPS = [

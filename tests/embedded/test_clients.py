@@ -237,3 +237,17 @@ def test_it_does_not_end_a_statement_that_takes_long(impatient):
         assert waiting.execute("SELECT 2").fetchone() == (2,)
         busy.join()
         assert answers == [5]
+
+
+def test_it_returns_to_the_settings_of_the_log_in_after_discard_all(connect):
+    one, other = connect("alice", options="-c search_path=pg_temp -c work_mem=7MB"), connect("bob")
+    shown = "SELECT current_setting('search_path'), current_setting('work_mem'), session_user"
+    as_it_began = one.execute(shown).fetchone()
+    assert as_it_began[:2] == ("pg_temp", "7MB")
+    one.execute("SET search_path = public; SET work_mem = '9MB'; CREATE TEMP TABLE mine (x int)")
+    one.execute("DISCARD ALL")
+    assert one.execute(shown).fetchone() == as_it_began
+    assert one.execute("SELECT to_regclass('pg_temp.mine')").fetchone() == (None,)
+    other.execute("SELECT 1")
+    assert one.execute(shown).fetchone() == as_it_began
+    assert other.execute(shown).fetchone()[1:] == ("4MB", other.info.user)

@@ -128,6 +128,11 @@ export class Engine extends EventEmitter {
     this.#next()
   }
 
+  // The session's settings are put in place anew before its next statement.
+  unload(session) {
+    if (this.loaded === session) this.loaded = null
+  }
+
   // A session that waits no more.
   withdraw(session) {
     this.queue = this.queue.filter((entry) => entry.session !== session)

@@ -178,9 +178,17 @@ export class Session {
     const injected = followed.flatMap(({ inject }) => (inject ? [inject] : []))
     await this.#send(followed.map(({ bytes }) => bytes), injected)
     if (!this.closed && this.status === 'I' && !this.batchOpen) {
+      if (this.statements.discarded) this.#startAfresh()
       this.holds = false
       this.engine.release(this)
     }
+  }
+
+  // This build resets to its own defaults; a server, to what the client asked for at log-in.
+  #startAfresh() {
+    this.statements.discarded = false
+    this.saved = null
+    this.engine.unload(this)
   }
 
   #send(parts, injected = []) {

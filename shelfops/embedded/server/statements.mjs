@@ -13,6 +13,7 @@ const SET_CONFIG = /\bset_config\s*\(\s*'([^']+)'/gi
 // What may change the session. Asking PostgreSQL for its settings takes a millisecond,
 // so it is asked only after one of these words.
 const CHANGES_SESSION = /set|discard|prepare|deallocate|\bdo\b|\bcall\b|\bexecute\b/i
+const DISCARD_ALL = /^discard\s+all\b/i
 const DEALLOCATE = /^deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/i
 
 const NO_ENCODING = 'a client encoding other than UTF8 is not possible'
@@ -60,6 +61,7 @@ export class StatementLog {
     this.settingByParameter = new Set() // prepared statements that call set_config
     this.changing = new Set() // prepared statements that may change the session
     this.sessionChanged = true // since its state was saved last
+    this.discarded = false // DISCARD ALL: its settings are those it logged in with again
   }
 
   // The backend was handed to another client: everything must be sent again.
@@ -137,6 +139,7 @@ export class StatementLog {
   // DEALLOCATE of a statement that the hand-over removed must not fail.
   #deallocate(text) {
     const start = text.replace(LEADING, '')
+    if (DISCARD_ALL.test(start)) this.discarded = true
     if (/^(?:deallocate\s+(?:prepare\s+)?all|discard\s+all)\b/i.test(start)) {
       this.prepared.clear()
       return undefined

@@ -1,0 +1,110 @@
+"""What one request leaves in a pooled connection, the next must not meet."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
+from django.test import Client
+from django.urls import reverse
+from psycopg import errors
+
+from shelfops.settings import database
+from shelfops.tenancy.connections import WEB, limit
+from tests.cast import PASSWORD, Cast
+
+POISON = [
+    "CREATE TEMP TABLE users AS SELECT 1 AS user_id",
+    "DECLARE kept CURSOR WITH HOLD FOR SELECT 'a row of somebody else'",
+    "SET search_path = pg_temp, public",
+    "SET TimeZone = 'Asia/Tokyo'",
+    "SET statement_timeout = '1h'",
+    "SET app.current_customer_id = 'somebody'",
+    "PREPARE planned AS SELECT 'prepared by somebody else'",
+]
+NATIVE_ONLY = ["LISTEN whispers", "SELECT pg_advisory_lock(4711)"]
+LOOK = """
+SELECT to_regclass('pg_temp.users')::text AS temporary_table,
+       (SELECT count(*) FROM pg_cursors WHERE is_holdable) AS cursors,
+       (SELECT count(*) FROM pg_prepared_statements WHERE from_sql) AS prepared,
+       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
+           AS locks,
+       (SELECT count(*) FROM pg_listening_channels()) AS channels,
+       current_setting('search_path') AS search_path,
+       current_setting('TimeZone') AS zone,
+       current_setting('statement_timeout') AS patience,
+       coalesce(current_setting('app.current_customer_id', true), '') AS customer
+"""
+CLEAN = (None, 0, 0, 0, 0, "public,pg_temp", "UTC", "1min", "")
+
+
+@pytest.fixture
+def pooled() -> Iterator[BaseDatabaseWrapper]:
+    """The application's log-in, as the web has it, over a pool of a single connection."""
+    alias = "single"
+    ours = connections["default"].settings_dict
+    options = {**ours["OPTIONS"], "pool": {**ours["OPTIONS"]["pool"], "max_size": 1}}
+    handler = ConnectionHandler({"default": {}, alias: {**ours, "OPTIONS": options}})
+    limit(handler[alias].settings_dict, WEB)
+    connection = handler[alias]
+    yield connection
+    connection.close()
+    connection.close_pool()
+
+
+def execute(connection: BaseDatabaseWrapper, *statements: str) -> tuple | None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return cursor.fetchone() if cursor.description else None
+
+
+def test_it_cleans_a_connection_that_goes_back_to_the_pool(pooled, request) -> None:
+    first = execute(pooled, "SELECT pg_backend_pid()")
+    on_a_server = "DATABASE_ADMIN_URL" in __import__("os").environ
+    execute(pooled, *POISON, *(NATIVE_ONLY if on_a_server else []))
+    assert execute(pooled, LOOK) != CLEAN
+    pooled.close()
+    assert execute(pooled, "SELECT pg_backend_pid()") == first
+    assert execute(pooled, LOOK) == CLEAN
+
+
+def test_it_cleans_a_connection_that_comes_back_in_a_transaction(pooled) -> None:
+    execute(pooled, "SELECT 1")
+    pooled.connection.autocommit = False
+    execute(pooled, "SET TimeZone = 'Asia/Tokyo'")
+    pooled.close()
+    assert execute(pooled, LOOK) == CLEAN
+
+
+def test_it_finds_its_own_tables_before_temporary_ones(cast: Cast) -> None:
+    """A temporary `users` with an invented operator is passed over even in its own session."""
+    with transaction.atomic():
+        with connections["default"].cursor() as cursor:
+            try:
+                with transaction.atomic():
+                    cursor.execute(
+                        "CREATE TEMP TABLE users ON COMMIT DROP AS"
+                        " SELECT 'operator'::text AS role, 'x'::text AS email"
+                    )
+            except errors.InsufficientPrivilege:
+                pass
+            cursor.execute("SELECT 'users'::regclass = 'public.users'::regclass")
+            assert cursor.fetchone() == (True,)
+        client = Client()
+        name = {"username": cast.admin.email, "password": PASSWORD}
+        client.post(reverse("admin:login"), name)
+        assert client.get("/").wsgi_request.customer == cast.customer
+
+
+def test_it_keeps_no_connection_without_the_pool() -> None:
+    """A kept connection would not be cleaned: CONN_MAX_AGE cannot be asked for in the URL."""
+    kept = database("DATABASE_URL", "postgresql://a:b@127.0.0.1:5432/x?conn_max_age=600")
+    assert kept["CONN_MAX_AGE"] == 0
+
+
+def test_it_lets_the_web_wait_for_a_while_only(pooled) -> None:
+    shown = [execute(pooled, f"SHOW {name}") for name in WEB]
+    assert shown == [("1min",), ("10s",), ("1min",)]
+    assert execute(connections["default"], "SHOW statement_timeout") == ("0",)
