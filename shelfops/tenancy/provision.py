@@ -56,9 +56,12 @@ def provision_roles(connection: Connection, passwords: dict[str, str]) -> None:
             connection.execute(
                 sql.SQL(
                     "{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
-                    " NOREPLICATION PASSWORD {password}"
+                    " NOREPLICATION PASSWORD {password};"
+                    "ALTER ROLE {role} SET search_path = public, pg_temp"
                 ).format(verb=verb, role=sql.Identifier(role), password=passwords[key])
             )
+        # What one session asks is nobody else's to read, also not its parameters.
+        connection.execute("ALTER ROLE shelfops_app SET track_activities = off")
 
 
 def create_database(connection: Connection, name: str) -> None:

@@ -1,7 +1,9 @@
 """What one request leaves in a pooled connection, the next must not meet."""
 
+import os
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -60,9 +62,9 @@ def execute(connection: BaseDatabaseWrapper, *statements: str) -> tuple | None:
         return cursor.fetchone() if cursor.description else None
 
 
-def test_it_cleans_a_connection_that_goes_back_to_the_pool(pooled, request) -> None:
+def test_it_cleans_a_connection_that_goes_back_to_the_pool(pooled) -> None:
     first = execute(pooled, "SELECT pg_backend_pid()")
-    on_a_server = "DATABASE_ADMIN_URL" in __import__("os").environ
+    on_a_server = "DATABASE_ADMIN_URL" in os.environ
     execute(pooled, *POISON, *(NATIVE_ONLY if on_a_server else []))
     assert execute(pooled, LOOK) != CLEAN
     pooled.close()
@@ -108,3 +110,20 @@ def test_it_lets_the_web_wait_for_a_while_only(pooled) -> None:
     shown = [execute(pooled, f"SHOW {name}") for name in WEB]
     assert shown == [("1min",), ("10s",), ("1min",)]
     assert execute(connections["default"], "SHOW statement_timeout") == ("0",)
+
+
+def test_it_shows_nobody_what_a_session_asks(database_urls) -> None:
+    """Not the text of statements, and the application cannot switch that on again."""
+    with psycopg.connect(database_urls["app"], autocommit=True) as app:
+        assert app.execute("SHOW track_activities").fetchone() == ("off",)
+        for change in (
+            "SET track_activities = on",
+            "ALTER ROLE shelfops_app SET track_activities = on",
+            "ALTER ROLE shelfops_app RESET track_activities",
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                app.execute(change)
+        shown = (
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shelfops_app' AND query <> ''"
+        )
+        assert app.execute(shown).fetchone() == (0,)

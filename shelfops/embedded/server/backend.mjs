@@ -20,6 +20,7 @@ const DEFAULTS = {
   search_path: '"$user", public', // the engine is started with pg_catalog alone
   enable_seqscan: 'on',
   allow_system_table_mods: 'off',
+  track_activities: 'off', // there is nobody to look, and only a superuser may set it
 }
 const SUSET = 5
 const SOURCE_DATABASE = 6

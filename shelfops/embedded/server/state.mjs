@@ -70,7 +70,8 @@ export class SessionState {
     for (const setting of settings) this.backend.query(setConfig([setting]))
   }
 
-  // ALTER ROLE/DATABASE ... SET, which this build does not apply by itself.
+  // ALTER ROLE/DATABASE ... SET, which this build does not apply by itself. They are applied as
+  // the client, so the one that only a superuser may set is left out: see DEFAULTS in backend.mjs.
   #roleDefaults() {
     const rows = this.#rows(`
       SELECT unnest(s.setconfig)
@@ -80,9 +81,10 @@ export class SessionState {
        WHERE (s.setdatabase = 0 OR d.datname = current_database())
          AND (s.setrole = 0 OR r.rolname = session_user)
        ORDER BY s.setrole <> 0, s.setdatabase <> 0`)
-    return rows.map(([text]) => {
+    return rows.flatMap(([text]) => {
       const at = text.indexOf('=')
-      return [text.slice(0, at), text.slice(at + 1)]
+      const name = text.slice(0, at)
+      return name === 'track_activities' ? [] : [[name, text.slice(at + 1)]]
     })
   }
 }
