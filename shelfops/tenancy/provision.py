@@ -78,6 +78,12 @@ def provision_database(connection: Connection) -> None:
     """Extension, schemas and grants of the connected database."""
     connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     name = connection.info.dbname
+    # For every role and job: TimescaleDB's parallel plans lose rows (shelfops.E009).
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0").format(
+            sql.Identifier(name)
+        )
+    )
     connection.execute(
         sql.SQL(
             """
