@@ -198,6 +198,13 @@ GROUPS: dict[str, tuple[Page, ...]] = {
             "Who may log in, as what, and for which stores.",
         ),
         Page(
+            "Log-ins",
+            "login",
+            "admin:tenancy_login_changelist",
+            "tenancy.view_login",
+            "Who logged in or failed to, when and from where.",
+        ),
+        Page(
             "Operator access",
             "admin_panel_settings",
             "admin:tenancy_customeraccess_changelist",

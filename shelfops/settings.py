@@ -191,7 +191,12 @@ TEMPLATES = [
 UPLOAD_DIR = Path(env.str("UPLOAD_DIR", default=str(BASE_DIR / ".shelfops" / "uploads")))
 
 AUTH_USER_MODEL = "tenancy.User"
-AUTHENTICATION_BACKENDS = ["shelfops.tenancy.backends.EmailBackend"]
+AUTHENTICATION_BACKENDS = [
+    "shelfops.tenancy.throttle.Throttle",  # asked first
+    "shelfops.tenancy.backends.EmailBackend",
+]
+# Proxies of one's own between people and the web, each of which adds to X-Forwarded-For.
+PROXIES = whole_number("PROXIES", 0)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{validator}"}

@@ -38,6 +38,12 @@ class BackOffice(UnfoldAdminSite):
         """Unfold's search over page titles: its cache would mix an operator's customers."""
         raise Http404
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Devices that get in are known from then on; guessing passwords is slow."""
+        from shelfops.tenancy.throttle import answered
+
+        return answered(request, super().login(request, extra_context))
+
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Logging out also ends acting as a customer, and the log says so."""
         from shelfops.tenancy.views import stop_acting_as

@@ -86,6 +86,10 @@ STATEMENTS = (
     VALUES (%(store)s, %(product)s, 'spike', 'info', '{"z": 4}')
     """,
     """
+    INSERT INTO log_ins (customer_id, user_id, outcome, address, is_known)
+    SELECT customer_id, user_id, 'failed', '192.0.2.1', false FROM users WHERE role = 'admin'
+    """,
+    """
     INSERT INTO customer_access (operator_email, action, reason)
     VALUES ('operator@example.com', 'start', 'support')
     """,

@@ -21,7 +21,7 @@ from shelfops.tenancy.forms import (
     SetPasswordForm,
     UserAddForm,
 )
-from shelfops.tenancy.models import Customer, CustomerAccess, User
+from shelfops.tenancy.models import Customer, CustomerAccess, LogIn, User
 from shelfops.tenancy.roles import STORE_SCOPED, Role
 
 ROLE_COLOURS = {
@@ -133,6 +133,26 @@ class UserAdmin(BackOfficeAdmin, DjangoUserAdmin):  # type: ignore[misc]
 
 def _constraint(error: IntegrityError) -> str | None:
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+
+
+@admin.register(LogIn)
+class LogInAdmin(ReadOnlyAdmin):
+    empty_text = "Nobody has logged in yet."
+    list_display = ("at", "user", "outcome_label", "address", "is_known")
+    list_display_links = None
+    list_filter = (("outcome", ChoicesDropdownFilter), ("is_known", BooleanRadioFilter))
+    list_related = ("user",)
+    search_fields = ("user__name", "user__email")
+    search_help_text = "Name or e-mail"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        """The customer's own: an acting operator's are visible to them, but not among these."""
+        rows = super().get_queryset(request)
+        return rows.filter(customer=request.customer)  # type: ignore[attr-defined]
+
+    @display(description="What", label={"Logged in": "success", "Failed": "warning"})
+    def outcome_label(self, log_in: LogIn) -> str:
+        return log_in.get_outcome_display()
 
 
 @admin.register(CustomerAccess)

@@ -34,6 +34,8 @@ class EmailBackend(BaseBackend):
             if user is None:
                 User().set_password(password)  # as slow as a real check: no oracle of accounts
                 return None
+            if request is not None:
+                request.log_in_user = user  # type: ignore[attr-defined]  # whose failure it may be
             if not user.check_password(password):
                 return None
             return _admitted(user)

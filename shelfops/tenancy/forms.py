@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from shelfops.tenancy.models import Customer, User
 from shelfops.tenancy.roles import Role
+from shelfops.tenancy.throttle import attempt_of, words
 
 # What a customer's admin may give; platform operators belong to no customer.
 ROLES = [(role.value, role.label) for role in Role if role != Role.OPERATOR]
@@ -22,6 +23,8 @@ class LoginForm(AuthenticationForm):
         "invalid_login": "This e-mail address and password do not match an active account."
         " Upper and lower case matter in the password.",
         "inactive": "This account is switched off.",
+        "throttled": "There were too many wrong passwords. Try again in {}. Until then no password"
+        " is checked, not even the right one.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,6 +36,10 @@ class LoginForm(AuthenticationForm):
         self.fields["password"].error_messages["required"] = "Enter your password."
 
     def get_invalid_login_error(self) -> ValidationError:
+        attempt = attempt_of(self.request)
+        if attempt is not None and attempt.wait:
+            text = self.error_messages["throttled"].format(words(attempt.wait))
+            return ValidationError(text, code="throttled")
         return ValidationError(self.error_messages["invalid_login"], code="invalid_login")
 
 

@@ -143,6 +143,33 @@ class User(AbstractBaseUser):
         return self.name
 
 
+class LogIn(models.Model):
+    """One log-in, or one that failed; rows are never changed."""
+
+    class Outcome(models.TextChoices):
+        IN = "in", "Logged in"
+        FAILED = "failed", "Failed"
+
+    log_in_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    # An operator's is of no customer.
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    user = models.ForeignKey(User, models.PROTECT, related_name="+", db_constraint=False)
+    outcome = models.CharField(max_length=8, choices=Outcome)
+    address = models.GenericIPAddressField(null=True)
+    is_known = models.BooleanField("known device")
+    at = models.DateTimeField("when", default=timezone.now)
+
+    class Meta:
+        db_table = "log_ins"
+        ordering = ["-at"]
+        verbose_name = "log-in"
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_outcome_display()}"
+
+
 class CustomerAccess(TenantModel):
     """One start or end of an operator's acting as a customer; rows are never changed."""
 

@@ -47,7 +47,7 @@ _MANAGER = (
 )
 _ADMIN = (
     _MANAGER
-    | _views("tenancy.user", "tenancy.customeraccess")
+    | _views("tenancy.user", "tenancy.login", "tenancy.customeraccess")
     | _views("alerts.webhookendpoint", "alerts.webhookdelivery", "alerts.mail")
     | {
         "alerts.add_webhookendpoint",

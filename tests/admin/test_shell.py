@@ -26,7 +26,7 @@ SIDE_BAR = {
         *("Home", "Sales report", "Transactions", "Forecasts", "Stock now", "Products"),
         "Data quality",
         *("Reorder points", "Inventory levels", "Stores", "Alerts", "Anomalies"),
-        *("Upload a file", "Import batches", "Refused rows", "Users", "Operator access"),
+        *("Upload a file", "Import batches", "Refused rows", "Users", "Log-ins", "Operator access"),
         *("Webhooks", "Webhook deliveries", "Notification e-mails"),
         *("Alert rules", "Import master data"),
         *ANALYSES,
@@ -43,7 +43,8 @@ SIDE_BAR = {
     },
 }
 SIDE_BAR["manager"] = SIDE_BAR["admin"] - {
-    *("Users", "Operator access", "Webhooks", "Webhook deliveries", "Notification e-mails"),
+    *("Users", "Log-ins", "Operator access"),
+    *("Webhooks", "Webhook deliveries", "Notification e-mails"),
 }
 
 
