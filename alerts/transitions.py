@@ -62,9 +62,7 @@ class Action:
 
 # The first lock keeps an evaluation from writing between the statements, and not other people;
 # the second, always in one order, keeps two people apart.
-LOCK = """
-SELECT pg_advisory_xact_lock_shared(hashtextextended('alerts ' || current_customer_id(), 0))
-"""
+LOCK = "SELECT take_turn('alerts', shared => true)"
 LOCK_ROWS = """
 SELECT alert_id FROM alerts WHERE alert_id = ANY (%(alerts)s) ORDER BY alert_id FOR UPDATE
 """

@@ -4,6 +4,7 @@ Tests run real transactions as the application's role. Each works for customers 
 nothing has to be cleaned up, and every test also is a test that tenants do not meet.
 """
 
+import hmac
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from shelfops.settings import database
 from shelfops.tenancy.context import set_local
 from shelfops.tenancy.management.commands.provision_database import provision_server
 from shelfops.tenancy.models import User
+from shelfops.tenancy.provision import ROLES
 from shelfops.timescale.refresh import owner_cursor
 from tests.cast import Cast, make_cast
 
@@ -40,9 +42,31 @@ def server_urls(admin_url: str) -> Iterator[dict[str, str]]:
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with psycopg.connect(admin_url, autocommit=True) as connection:
         try:
-            yield provision_server(admin_url, name, settings.SECRET_KEY)
+            yield provision_server(admin_url, name, server_passwords(connection))
         finally:
             connection.execute(drop)
+
+
+# Databases that the tests made, or that a server has anyway.
+INSTALLATIONS = """
+SELECT string_agg(datname, ', ') FROM pg_database
+WHERE datdba = to_regrole('shelfops_owner') AND datname NOT LIKE 'shelfops\\_test\\_%'
+"""
+
+
+def server_passwords(connection: psycopg.Connection) -> dict[str, str]:
+    """Of the roles that all workers on the server share; nobody's installation loses its own."""
+    [(installations,)] = connection.execute(INSTALLATIONS).fetchall()
+    if installations and os.environ.get("DATABASE_ADMIN_RESET") != "true":
+        pytest.exit(
+            f"The server of DATABASE_ADMIN_URL holds {installations}, whose log-ins would get the"
+            " tests' passwords. Take another server, or set DATABASE_ADMIN_RESET=true.",
+            returncode=4,
+        )
+    return {
+        key: hmac.digest(settings.SECRET_KEY.encode(), role.encode(), "sha256").hex()
+        for key, role in ROLES.items()
+    }
 
 
 @pytest.fixture(scope="session")

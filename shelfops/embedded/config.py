@@ -29,7 +29,6 @@ class State:
     port: int
     passwords: dict[str, str]
     """By role name."""
-    provisioned: bool = False
 
     def url(self, role: str) -> str:
         """The address for one of ROLES' keys."""
@@ -58,8 +57,9 @@ def load_state(directory: Path) -> State:
     if not path.exists():
         _create(path, _new_state())
     try:
-        return State(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return State(kept["port"], kept["passwords"])
+    except (ValueError, TypeError, KeyError) as error:
         raise DataFolderError(
             f"{path} cannot be read ({error}). Remove it, or run: manage.py embedded reset"
         ) from error

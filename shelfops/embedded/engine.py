@@ -88,7 +88,7 @@ class Engine:
             self._forget_process()  # an earlier one that has ended by itself
             self._launch(state, lock, detached)
         try:
-            self._provision_once(state)
+            self._provision_roles_and_database(state)
         except BaseException:
             self.stop()
             raise
@@ -115,11 +115,9 @@ class Engine:
         for leftover in (self.data, self.directory / "data.new"):
             shutil.rmtree(leftover, ignore_errors=True)
         try:
-            state = config.load_state(self.directory)
+            config.load_state(self.directory)
         except DataFolderError:
             (self.directory / "state.json").unlink()
-            return
-        config.change_state(self.directory, state, provisioned=False)
 
     def wait(self) -> int:
         """Until the engine ends by itself; for a foreground start."""
@@ -216,16 +214,14 @@ class Engine:
             )
         raise EngineError(f"The embedded engine did not start: {told['error']} ({self.log})")
 
-    def _provision_once(self, state: config.State) -> None:
-        if state.provisioned and not self.in_memory:
-            return
+    def _provision_roles_and_database(self, state: config.State) -> None:
+        """At each start: what a newer version asks for reaches a data folder that is there."""
         provision = self._provision or _project_provision()
         passwords = {
             key: state.passwords[role] for key, role in config.ROLES.items() if key != "admin"
         }
         with psycopg.connect(state.url("admin"), autocommit=True) as connection:
             provision(connection, passwords)
-        config.change_state(self.directory, state, provisioned=True)
 
     def _end(self, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)

@@ -58,8 +58,7 @@ SELECT set_config('work_mem', '64MB', true),
 # To be had before a statement looks at what is there already. The batch's own lock tells others
 # that its import is alive.
 TAKE_TURNS = """
-SELECT pg_advisory_xact_lock(hashtextextended(%(alive)s, 0)),
-       pg_advisory_xact_lock(hashtextextended(%(turn)s, 0))
+SELECT take_turn(%(alive)s), take_turn(%(turn)s)
 """
 ALIVE = "import batch "
 # An import takes its lock a moment after its record is there; a few seconds are left to it.
@@ -67,7 +66,7 @@ BURY = """
 UPDATE import_batches SET status = 'failed', error = 'interrupted', finished_at = now()
 WHERE status = 'running' AND kind = ANY (%(kinds)s)
   AND (source_hash = %(hash)s OR started_at < now() - INTERVAL '10 seconds')
-  AND pg_try_advisory_xact_lock(hashtextextended(%(alive)s || batch_id::text, 0))
+  AND try_turn(%(alive)s || batch_id::text)
 """
 
 # `judged` has the columns to place, and `problem`: NULL, or what is wrong as {field, reason}; if
@@ -268,8 +267,7 @@ def staging(batch: ImportBatch, feed: Feed) -> Iterator[CursorWrapper]:
 
 def take_turn(cursor: CursorWrapper, batch: ImportBatch) -> None:
     """Wait for the imports of this kind and customer that came before; then they wait for us."""
-    turn = f"import {batch.customer_id} {batch.kind}"
-    cursor.execute(TAKE_TURNS, {"alive": f"{ALIVE}{batch.pk}", "turn": turn})
+    cursor.execute(TAKE_TURNS, {"alive": f"{ALIVE}{batch.pk}", "turn": f"import {batch.kind}"})
 
 
 @contextmanager

@@ -3,11 +3,23 @@
 Knows nothing of Django: the embedded engine calls it before settings exist.
 """
 
-import hmac
+import secrets
 
 from psycopg import Connection, sql
 
+from shelfops.tenancy.executable import close
+
 ROLES = {"owner": "shelfops_owner", "app": "shelfops_app", "operator": "shelfops_operator"}
+
+# What `ALTER ROLE ... SET` says of each role, and nothing else: a role may change most of its own
+# settings for all its sessions to come, so a check finds whatever is not from here.
+PATH = {"search_path": "public, pg_temp"}
+SETTINGS: dict[str, dict[str, str]] = {
+    "owner": PATH,
+    # What one session asks is nobody else's to read, also not its parameters.
+    "app": {**PATH, "track_activities": "off"},
+    "operator": PATH,
+}
 
 AVAILABLE = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
 
@@ -19,18 +31,10 @@ class ProvisionError(RuntimeError):
     """The server cannot be used as it is; the text says what to do."""
 
 
-def derive_passwords(secret: str, host: str, port: int) -> dict[str, str]:
-    """The roles' passwords for one server: always the same for the same secret."""
-    return {
-        key: hmac.digest(secret.encode(), f"{host}:{port}:{role}".encode(), "sha256").hex()[:40]
-        for key, role in ROLES.items()
-    }
-
-
 def provision(connection: Connection, passwords: dict[str, str]) -> None:
     """Roles, extension, schemas and grants in the connected database; may be run again.
 
-    `connection` is a superuser's in autocommit mode; `passwords` maps owner, app and operator.
+    `connection` is a superuser's in autocommit mode; `passwords` has ROLES' keys.
     """
     require_timescaledb(connection)
     provision_roles(connection, passwords)
@@ -46,22 +50,45 @@ def require_timescaledb(connection: Connection) -> None:
         )
 
 
-def provision_roles(connection: Connection, passwords: dict[str, str]) -> None:
-    """The three log-ins: none a superuser, none above row-level security, none in another."""
+def provision_roles(
+    connection: Connection, passwords: dict[str, str] | None = None
+) -> dict[str, str]:
+    """The three log-ins: none a superuser, none above row-level security, none in another.
+
+    Roles belong to the whole server: without `passwords`, those that are there keep theirs, and
+    the new ones get random ones. Returns the passwords that were set.
+    """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        there = connection.execute("SELECT rolname FROM pg_roles").fetchall()
+        missing = {key for key, role in ROLES.items() if (role,) not in there}
+        if passwords is None:
+            passwords = {key: secrets.token_urlsafe(32) for key in missing}
         for key, role in ROLES.items():
-            exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-            verb = sql.SQL("ALTER" if exists.fetchone() else "CREATE")
+            verb = sql.SQL("CREATE" if key in missing else "ALTER")
+            word = (
+                sql.SQL("PASSWORD {}").format(passwords[key]) if key in passwords else sql.SQL("")
+            )
             connection.execute(
                 sql.SQL(
                     "{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
-                    " NOREPLICATION PASSWORD {password};"
-                    "ALTER ROLE {role} SET search_path = public, pg_temp"
-                ).format(verb=verb, role=sql.Identifier(role), password=passwords[key])
+                    " NOREPLICATION {word}"
+                ).format(verb=verb, role=sql.Identifier(role), word=word)
             )
-        # What one session asks is nobody else's to read, also not its parameters.
-        connection.execute("ALTER ROLE shelfops_app SET track_activities = off")
+            set_role(connection, role, SETTINGS[key])
+    return passwords
+
+
+def set_role(connection: Connection, role: str, settings: dict[str, str]) -> None:
+    """The role's settings in all databases: these, and no others."""
+    name = sql.Identifier(role)
+    connection.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(name))
+    for setting, value in settings.items():
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                name, sql.Identifier(setting), sql.SQL(value)
+            )
+        )
 
 
 def create_database(connection: Connection, name: str) -> None:
@@ -75,7 +102,10 @@ def create_database(connection: Connection, name: str) -> None:
 
 
 def provision_database(connection: Connection) -> None:
-    """Extension, schemas and grants of the connected database."""
+    """Extension, schemas and grants of the connected database.
+
+    Also what puts a restored one, or one whose extension has been updated, right again.
+    """
     connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     name = connection.info.dbname
     # For every role and job: TimescaleDB's parallel plans lose rows (shelfops.E009).
@@ -84,6 +114,12 @@ def provision_database(connection: Connection) -> None:
             sql.Identifier(name)
         )
     )
+    for role in ROLES.values():
+        connection.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} RESET ALL").format(
+                sql.Identifier(role), sql.Identifier(name)
+            )
+        )
     connection.execute(
         sql.SQL(
             """
@@ -99,3 +135,4 @@ def provision_database(connection: Connection) -> None:
             """
         ).format(database=sql.Identifier(name))
     )
+    close(connection)

@@ -4,9 +4,8 @@ import csv
 from datetime import datetime
 from io import StringIO
 
-import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.urls import reverse
 
 from inventory.models import StoreAssignment
@@ -18,6 +17,7 @@ from tests.cast import Cast
 from tests.ingestion.feeding import load_sales, query, sale
 from tests.ingestion.importing import run
 from tests.ingestion.test_sales_feed import sundays
+from tests.sessions import second_session
 
 
 def address(page: str, batch: ImportBatch) -> str:
@@ -125,15 +125,12 @@ def test_it_shows_nothing_of_another_customers_import(cast: Cast, client_of) -> 
 
 
 def test_it_does_not_wait_for_ever_for_a_running_import(
-    cast: Cast, client_of, admin_url: str, database_urls, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, client_of, admin_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = mixed(cast)
     monkeypatch.setattr(pages, "PATIENCE", "SELECT set_config('lock_timeout', '50ms', true)")
-    with psycopg.connect(database_urls["app"]) as other:
-        other.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"import {cast.customer.pk} transactions"],
-        )
+    with second_session() as other, tenant(cast.customer, using=other):
+        connections[other].cursor().execute("SELECT take_turn('import transactions')")
         answer = client_of(cast.admin).post(address("undo", batch), follow=True)
     assert "an import of this kind is under way" in answer.content.decode()
     assert len(query(cast.customer, "SELECT line FROM transactions")) == 3

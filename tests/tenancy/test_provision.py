@@ -1,25 +1,16 @@
 """Provisioning a server: idempotent, with log-ins that work and no power too many."""
 
+import os
+from collections.abc import Iterator
 from io import StringIO
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from psycopg import conninfo
+from psycopg import conninfo, sql
 
 from shelfops.tenancy import provision
-from shelfops.tenancy.management.commands.provision_database import provision_server
-
-
-def test_it_derives_the_same_passwords_for_the_same_server() -> None:
-    first = provision.derive_passwords("secret", "db", 5432)
-    assert first == provision.derive_passwords("secret", "db", 5432)
-    others = [
-        provision.derive_passwords(*arguments)
-        for arguments in (("other", "db", 5432), ("secret", "db2", 5432), ("secret", "db", 5433))
-    ]
-    every = [password for passwords in (first, *others) for password in passwords.values()]
-    assert len(set(every)) == 12
+from shelfops.tenancy.management.commands.provision_database import VARIABLES, provision_server
 
 
 def test_it_gives_roles_no_power_that_they_do_not_need(database_urls) -> None:
@@ -55,26 +46,83 @@ def test_it_says_that_a_server_does_not_answer() -> None:
         call_command("provision_database", "postgresql://nobody@127.0.0.1:1/postgres")
 
 
+def provisioned(admin_url: str, database: str, **options: bool) -> tuple[dict[str, str], str]:
+    """The variables that the command prints, and what it says beside them."""
+    output, errors = StringIO(), StringIO()
+    call_command(
+        "provision_database",
+        admin_url,
+        database=database,
+        stdout=output,
+        stderr=errors,
+        **options,
+    )
+    lines = output.getvalue().splitlines()
+    return dict(line.split("=", 1) for line in lines), errors.getvalue()
+
+
 def test_it_may_be_run_again_on_a_server(admin_url: str, database_urls) -> None:
-    """The second run prints the same URLs and changes nothing; only where a server is given."""
+    """Nobody's password changes: the log-ins that were there work on, and it says where."""
     name = conninfo.conninfo_to_dict(database_urls["app"])["dbname"]
-    outputs = []
-    for _ in range(2):
-        output = StringIO()
-        call_command("provision_database", admin_url, database=name, stdout=output)
-        outputs.append(output.getvalue())
-    assert outputs[0] == outputs[1]
-    variables = dict(line.split("=", 1) for line in outputs[0].splitlines())
+    variables, said = provisioned(admin_url, name)
     assert list(variables) == ["DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL"]
-    assert variables["DATABASE_URL"] == database_urls["app"]
-    with psycopg.connect(variables["DATABASE_URL"]) as connection:
-        assert connection.execute("SELECT current_user").fetchone() == ("shelfops_app",)
+    for key, role in provision.ROLES.items():
+        assert f"{role}:PASSWORD@" in variables[VARIABLES[key]]
+        with psycopg.connect(database_urls[key]) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (role,)
+    assert "shelfops_app" in said and "--new-passwords" in said
+
+
+@pytest.fixture
+def roles_of_a_second_server(admin_url: str, monkeypatch) -> Iterator[dict[str, str]]:
+    """Roles of other names, since those of this server are in use by whoever tests on it."""
+    names = {key: f"shelfops_test_{os.getpid()}_{key}" for key in provision.ROLES}
+    monkeypatch.setattr(provision, "ROLES", names)
+    yield names
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        for name in names.values():
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def test_it_makes_random_passwords_once(admin_url: str, roles_of_a_second_server) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        first = provision.provision_roles(connection)
+        assert first.keys() == provision.ROLES.keys()
+        assert len(set(first.values())) == 3
+        assert all(len(password) >= 40 for password in first.values())
+        assert provision.provision_roles(connection) == {}
+        assert logs_in(admin_url, first)
+        told = provision.provision_roles(connection, dict.fromkeys(first, "told"))
+        assert not logs_in(admin_url, first)
+        assert logs_in(admin_url, told)
+
+
+def logs_in(admin_url: str, passwords: dict[str, str]) -> bool:
+    for key, role in provision.ROLES.items():
+        try:
+            psycopg.connect(admin_url, user=role, password=passwords[key]).close()
+        except psycopg.OperationalError:
+            return False
+    return True
+
+
+def test_it_undoes_what_a_role_has_set_for_itself(admin_url: str, roles_of_a_second_server) -> None:
+    role = roles_of_a_second_server["app"]
+    settings = "SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = %s"
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        passwords = provision.provision_roles(connection)
+        made = connection.execute(settings, [role]).fetchone()
+        with psycopg.connect(admin_url, user=role, password=passwords["app"]) as itself:
+            itself.execute(f"ALTER ROLE {role} SET search_path = pg_temp")
+        assert connection.execute(settings, [role]).fetchone() != made
+        provision.provision_roles(connection)
+        assert connection.execute(settings, [role]).fetchone() == made
 
 
 def test_it_refuses_a_server_without_timescaledb(admin_url: str, monkeypatch) -> None:
     monkeypatch.setattr(provision, "AVAILABLE", "SELECT 1 WHERE false")
     with pytest.raises(provision.ProvisionError, match="Install TimescaleDB Community 2.23"):
-        provision_server(admin_url, "shelfops_test_never_made", "tests-only")
+        provision_server(admin_url, "shelfops_test_never_made")
     with psycopg.connect(admin_url) as connection:
         made = connection.execute(
             "SELECT 1 FROM pg_database WHERE datname = 'shelfops_test_never_made'"

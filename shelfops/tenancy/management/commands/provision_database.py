@@ -1,9 +1,9 @@
+import secrets
 from argparse import ArgumentParser
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shelfops.tenancy import provision
@@ -13,40 +13,60 @@ VARIABLES = {
     "owner": "DATABASE_OWNER_URL",
     "operator": "DATABASE_OPERATOR_URL",
 }
+# Where a printed URL wants the password that was printed when its role was made.
+PLACE = "PASSWORD"
 
 
 class Command(BaseCommand):
     help = (
         "Make the database, the TimescaleDB extension and the three roles on a server, and print"
-        " the URLs to put into the environment. May be run again: it changes nothing then."
+        " the URLs to put into the environment. Run it again after a restore, after an update of"
+        " the extension, and whenever a check asks for it: roles that are there keep their"
+        " passwords."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("admin_url", help="postgresql://superuser:password@host:5432/postgres")
         parser.add_argument("--database", default="shelfops", help="its name (%(default)s)")
+        parser.add_argument(
+            "--new-passwords",
+            action="store_true",
+            help="also for roles that are there; every installation on the server needs them then",
+        )
 
-    def handle(self, *args: Any, admin_url: str, database: str, **options: Any) -> None:
+    def handle(
+        self, *args: Any, admin_url: str, database: str, new_passwords: bool, **options: Any
+    ) -> None:
+        words = {key: secrets.token_urlsafe(32) for key in provision.ROLES}
+        passwords = words if new_passwords else None
         try:
-            urls = provision_server(admin_url, database, settings.SECRET_KEY)
+            urls = provision_server(admin_url, database, passwords)
         except (psycopg.Error, provision.ProvisionError, ValueError) as error:
             raise CommandError(f"The server could not be provisioned: {error}") from error
         for role, variable in VARIABLES.items():
             self.stdout.write(f"{variable}={urls[role]}")
+        if kept := [provision.ROLES[key] for key in VARIABLES if f":{PLACE}@" in urls[key]]:
+            self.stderr.write(
+                f"{', '.join(kept)} had a password already and kept it. It stands in the URLs of"
+                " the installation that made the role; --new-passwords sets others."
+            )
 
 
-def provision_server(admin_url: str, database: str, secret: str) -> dict[str, str]:
+def provision_server(
+    admin_url: str, database: str, passwords: dict[str, str] | None = None
+) -> dict[str, str]:
     """Provision `database` on the server of `admin_url`; the URL of each of the three roles.
 
-    Passwords are derived from `secret`, so running it again gives the same URLs.
+    Roles belong to the whole server, so those that are there keep their passwords, which the
+    URLs then cannot say, unless `passwords` names new ones.
     """
     parts = urlsplit(admin_url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
         raise ValueError("ADMIN_URL must look like postgresql://user:password@host:5432/postgres")
-    passwords = provision.derive_passwords(secret, parts.hostname, parts.port or 5432)
     with psycopg.connect(admin_url, autocommit=True) as connection:
         provision.require_timescaledb(connection)
-        provision.provision_roles(connection, passwords)
+        passwords = provision.provision_roles(connection, passwords)
         provision.create_database(connection, database)
     with psycopg.connect(admin_url, dbname=database, autocommit=True) as connection:
         provision.provision_database(connection)
@@ -54,7 +74,8 @@ def provision_server(admin_url: str, database: str, secret: str) -> dict[str, st
     return {
         key: urlunsplit(
             parts._replace(
-                netloc=f"{role}:{passwords[key]}@{host}", path=f"/{quote(database, safe='')}"
+                netloc=f"{role}:{passwords.get(key, PLACE)}@{host}",
+                path=f"/{quote(database, safe='')}",
             )
         )
         for key, role in provision.ROLES.items()
