@@ -29,7 +29,7 @@ def no_leftovers() -> None:
 
 
 def provision(connection: psycopg.Connection, passwords: dict[str, str]) -> None:
-    if connection.execute("SELECT FROM pg_roles WHERE rolname = 'shelfops_app'").fetchone():
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'shelfops_app'").fetchone():
         return
     connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     for key in passwords:
