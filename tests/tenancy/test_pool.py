@@ -25,20 +25,18 @@ POISON = [
     "SET app.current_customer_id = 'somebody'",
     "PREPARE planned AS SELECT 'prepared by somebody else'",
 ]
-NATIVE_ONLY = ["LISTEN whispers", "SELECT pg_advisory_lock(4711)"]
+NATIVE_ONLY = ["LISTEN whispers"]
 LOOK = """
 SELECT to_regclass('pg_temp.users')::text AS temporary_table,
        (SELECT count(*) FROM pg_cursors WHERE is_holdable) AS cursors,
        (SELECT count(*) FROM pg_prepared_statements WHERE from_sql) AS prepared,
-       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
-           AS locks,
        (SELECT count(*) FROM pg_listening_channels()) AS channels,
        current_setting('search_path') AS search_path,
        current_setting('TimeZone') AS zone,
        current_setting('statement_timeout') AS patience,
        coalesce(current_setting('app.current_customer_id', true), '') AS customer
 """
-CLEAN = (None, 0, 0, 0, 0, "public,pg_temp", "UTC", "1min", "")
+CLEAN = (None, 0, 0, 0, "public,pg_temp", "UTC", "1min", "")
 
 
 @pytest.fixture
@@ -123,7 +121,5 @@ def test_it_shows_nobody_what_a_session_asks(database_urls) -> None:
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 app.execute(change)
-        shown = (
-            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shelfops_app' AND query <> ''"
-        )
-        assert app.execute(shown).fetchone() == (0,)
+        with pytest.raises(errors.InsufficientPrivilege):
+            app.execute("SELECT query FROM pg_stat_activity")
