@@ -1,9 +1,9 @@
 """How rows of any kind get from a file into the product.
 
 A feed says what its rows are and how the database judges and places them; `load` streams
-records of any source through it. Rows go by COPY into a temporary table and from there, set by
-set, into the product's tables, as the customer and as the application's role: what the policies
-and keys forbid to a page they forbid to an import.
+records of any source through it. Rows go to the database as arrays and from there, set by set,
+into the product's tables, as the customer and as the application's role: what the policies and
+keys forbid to a page they forbid to an import.
 
 A file is imported whole or not at all, in one transaction: whatever ends it half-way, even the
 death of the process, leaves nothing behind, and importing again starts from nothing. (A load
@@ -17,19 +17,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
 import pyarrow
 import pyarrow.compute as pc
-import pyarrow.csv
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
+from shelfops.ingestion import staging
 from shelfops.ingestion.chunks import (
     ATTEMPTS,
     EARLIEST,
@@ -46,7 +45,6 @@ from shelfops.tenancy.models import Customer
 # enough for the memory, and for the embedded engine, which serves nobody else meanwhile.
 BLOCK_ROWS, BLOCK_BYTES = 50_000, 32 * 1024 * 1024
 
-AS_CSV = pyarrow.csv.WriteOptions(include_header=False)
 MOMENT = DateTimeField()
 
 # The joins and the judged rows of one block fit into memory; late rows may belong to many
@@ -73,7 +71,8 @@ WHERE status = 'running' AND kind = ANY (%(kinds)s)
 # the feed compares, also whether the row is `present`. `placed` returns what is new, with
 # `touched`: the time of a ledger's row, or NULL.
 STATEMENT = """
-WITH {judge},
+WITH {staged},
+{judge},
 refused AS (
     INSERT INTO refused_rows AS refused
            (batch_id, kind, source_hash, line_number, field, reason, content)
@@ -129,15 +128,8 @@ class Feed:
     time: str = ""
 
     @property
-    def staged(self) -> list[str]:
-        return ["line_number", "flaw", *self.columns]
-
-    @property
-    def staging(self) -> str:
-        columns = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
-        return (
-            f"CREATE TEMP TABLE staged (line_number bigint, flaw text[], {columns}) ON COMMIT DROP"
-        )
+    def staged(self) -> dict[str, str]:
+        return {"line_number": "bigint", "flaw": "text[]", **self.columns}
 
     @property
     def statement(self) -> str:
@@ -148,7 +140,13 @@ class Feed:
         else:
             judge = f"candidates AS MATERIALIZED ({self.judge}),\n{self.compare}"
             absent = ABSENT
-        return STATEMENT.format(judge=judge, place=self.place, absent=absent, repeated=repeated)
+        return STATEMENT.format(
+            staged=staging.staged(self.staged),
+            judge=judge,
+            place=self.place,
+            absent=absent,
+            repeated=repeated,
+        )
 
 
 @dataclass(frozen=True)
@@ -240,7 +238,7 @@ def place_all(
     """The blocks in one transaction; ChunkMissing leaves no trace of it."""
     placed = 0
     try:
-        with staging(batch, feed) as cursor:
+        with placing(batch) as cursor:
             for block in run:
                 if check_chunks:
                     require_chunks(cursor, feed.kind, feed.time, block)
@@ -254,15 +252,13 @@ def place_all(
 
 
 @contextmanager
-def staging(batch: ImportBatch, feed: Feed) -> Iterator[CursorWrapper]:
-    """A transaction of the customer's, with a table to stage in, when its turn has come."""
+def placing(batch: ImportBatch) -> Iterator[CursorWrapper]:
+    """A transaction of the customer's, when the import's turn has come."""
     with tenant(batch.customer), connection.cursor() as cursor:
         cursor.execute(SETTINGS)
         set_local("import_batch_id", batch.pk)
         take_turn(cursor, batch)
-        cursor.execute(feed.staging)
         yield cursor
-        cursor.execute("DROP TABLE staged")
 
 
 def take_turn(cursor: CursorWrapper, batch: ImportBatch) -> None:
@@ -319,10 +315,7 @@ def explain(error: BaseException) -> str:
 def place(
     cursor: CursorWrapper, feed: Feed, source: Source, batch: ImportBatch, block: pyarrow.Table
 ) -> Placed:
-    """Stage, judge and place one block in the open transaction."""
-    cursor.execute("TRUNCATE staged")
-    with cursor.copy("COPY staged FROM STDIN (FORMAT csv)") as copy:
-        copy.write(as_csv(pyarrow.table({name: column(block, name) for name in feed.staged})))
+    """Judge and place one block in the open transaction."""
     params: dict[str, Any] = {
         "batch_id": batch.pk,
         "kind": batch.kind,
@@ -331,18 +324,13 @@ def place(
         "moved": source.moved,
         "stores": None if source.stores is None else list(source.stores),
     }
-    cursor.execute(feed.statement, params)
-    refused, inserted, twice, first, last, repeated, _ = cursor.fetchone()
+    outcome = staging.execute(feed.statement, params, feed.staged, block)
+    refused, inserted, twice, first, last, repeated, _ = outcome
     if twice:  # lines of the block had the same key; now each is compared with the first
-        cursor.execute(feed.statement, params)
-        refused, *_ = cursor.fetchone()
+        refused, *_ = staging.execute(feed.statement, params, feed.staged, block)
     if refused and "original" in block.column_names:
         keep_originals(cursor, batch, block)
     return Placed(inserted, refused, first, last, repeated)
-
-
-def column(block: pyarrow.Table, name: str) -> pyarrow.Array:
-    return block[name] if name in block.column_names else pyarrow.nulls(block.num_rows)
 
 
 def keep_originals(cursor: CursorWrapper, batch: ImportBatch, block: pyarrow.Table) -> None:
@@ -374,13 +362,6 @@ def count(batch: ImportBatch, read: int, placed: Placed) -> None:
         touched_from=Least("touched_from", Value(placed.first, MOMENT)),
         touched_until=Greatest("touched_until", Value(placed.last, MOMENT)),
     )
-
-
-def as_csv(block: pyarrow.Table) -> memoryview:
-    """The block as CSV: an empty string is quoted, NULL is nothing at all."""
-    sink = BytesIO()
-    pyarrow.csv.write_csv(block, sink, AS_CSV)
-    return sink.getbuffer()
 
 
 def blocks(records: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.Table]:

@@ -19,7 +19,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from inventory.models import Store
-from shelfops.ingestion.feeds import as_csv, take_turn
+from shelfops.ingestion import staging
+from shelfops.ingestion.feeds import take_turn
 from shelfops.ingestion.files import FileProblem
 from shelfops.ingestion.master import queries
 from shelfops.ingestion.master.files import MasterRows, reader
@@ -77,11 +78,11 @@ def compare(draft: ImportDraft, user: User) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(queries.SETTINGS)
         cursor.execute(queries.FORGET_ROWS, {"draft_id": draft.pk})
-        stage(cursor, kind, staged)
+        columns = columns_of(kind)
+        statement = queries.COMPARE.format(staged=staging.staged(columns), found=kind.sql["found"])
         params = parameters(draft, user, fields)
-        cursor.execute(queries.COMPARE.format(found=kind.sql["found"]), params)
-        draft.rows_created, draft.rows_changed, draft.rows_refused = cursor.fetchone()
-        cursor.execute("DROP TABLE staged")
+        counts = staging.execute(statement, params, columns, staged)
+        draft.rows_created, draft.rows_changed, draft.rows_refused = counts
         if draft.rows_refused:
             keep_originals(cursor, draft, staged)
         draft.rows_read, draft.compared_at = staged.num_rows, timezone.now()
@@ -93,18 +94,12 @@ def empty(records: Any) -> pyarrow.RecordBatch:
     return pyarrow.RecordBatch.from_pydict({"line_number": pyarrow.array([], pyarrow.int64())})
 
 
-def stage(cursor: Any, kind: Kind, staged: pyarrow.Table) -> None:
-    """The lines in a table of the transaction; columns that the file lacks are NULL."""
+def columns_of(kind: Kind) -> dict[str, str]:
+    """What is staged of a line, and the types."""
     columns = {"line_number": "bigint", "flaw": "text[]"}
     for field in kind.fields:
         columns |= field.staged
-    declared = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
-    cursor.execute(f"CREATE TEMP TABLE staged ({declared}) ON COMMIT DROP")
-    nothing = pyarrow.nulls(staged.num_rows)
-    given = {name: staged[name] if name in staged.column_names else nothing for name in columns}
-    with cursor.copy("COPY staged FROM STDIN (FORMAT csv)") as copy:
-        copy.write(as_csv(pyarrow.table(given)))
-    cursor.execute("ANALYZE staged")
+    return columns
 
 
 def parameters(draft: ImportDraft, user: User, fields: list[Field]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ SETTINGS = "SELECT set_config('work_mem', '64MB', true)"
 # Rows are compared as jsonb, in which 1.5 is 1.5000. Spaces at the ends of a text, which files
 # lose easily, are no change of it. Rows that change nothing are not kept.
 COMPARE = """
-WITH found AS MATERIALIZED (
+WITH {staged},
+found AS MATERIALIZED (
     {found}
 ),
 judged AS MATERIALIZED (
