@@ -38,7 +38,7 @@ def execute(
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, {**params, **arrays}, prepare=False)
         [row] = cursor.fetchall()
-    return row
+    return tuple(row)
 
 
 def column(lines: pyarrow.Table, name: str) -> pyarrow.Array:

@@ -125,7 +125,8 @@ def provision_database(connection: Connection) -> None:
             """
             REVOKE ALL ON DATABASE {database} FROM PUBLIC;
             GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO shelfops_owner;
-            GRANT CONNECT, TEMPORARY ON DATABASE {database} TO shelfops_app, shelfops_operator;
+            REVOKE ALL ON DATABASE {database} FROM shelfops_app, shelfops_operator;
+            GRANT CONNECT ON DATABASE {database} TO shelfops_app, shelfops_operator;
             ALTER SCHEMA public OWNER TO shelfops_owner;
             REVOKE ALL ON SCHEMA public FROM PUBLIC;
             GRANT USAGE ON SCHEMA public TO shelfops_app, shelfops_operator;
