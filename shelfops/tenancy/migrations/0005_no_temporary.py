@@ -15,6 +15,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenancy", "0004_log_ins")]
+    dependencies = [("tenancy", "0004_log_ins"), ("tenancy", "0004_turns")]
 
     operations = [RunSQL(CHANGE.format("REVOKE", "FROM"), CHANGE.format("GRANT", "TO"))]

@@ -12,7 +12,7 @@ AS = "ALTER FUNCTION public.evaluate_alerts(text, timestamptz, uuid[]) SECURITY 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("alerts", "0012_notifications"),
+        ("alerts", "0013_turns"),
         ("tenancy", "0005_no_temporary"),
     ]
 
