@@ -1,9 +1,16 @@
 """People to log in as: one in each role of each customer, and a platform operator."""
 
+import base64
+import hmac
 import re
 from collections.abc import Sequence
+from uuid import UUID
 
-from inventory.models import Store, StoreAssignment
+from django.conf import settings
+from django.db.models import Count
+
+from inventory.models import StoreAssignment
+from sales.models import Transaction
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer, User
 from shelfops.tenancy.roles import STORE_SCOPED, Role
@@ -54,7 +61,38 @@ def ensure_user(customer: Customer, role: Role, name: str, email: str, password:
         return
     user = User.objects.create_user(email, password, customer_id=customer.pk, name=name, role=role)
     if role in STORE_SCOPED:
-        stores = Store.objects.order_by("code")[:STORES_EACH]
         StoreAssignment.objects.bulk_create(
-            StoreAssignment(user=user, store=store) for store in stores
+            StoreAssignment(user=user, store_id=store_id) for store_id in busiest_stores()
         )
+
+
+def busiest_stores() -> list[UUID]:
+    """Those with the most receipt lines, so that there is something to manage in them."""
+    counted = Transaction.objects.values("store").annotate(lines=Count("receipt"))
+    busiest = counted.order_by("-lines", "store")[:STORES_EACH]
+    return [row["store"] for row in busiest]
+
+
+def demo_password() -> str:
+    """The demonstration users' password: another one in each installation, and always the same."""
+    digest = hmac.digest(settings.SECRET_KEY.encode(), b"demonstration users", "sha256")
+    letters = base64.b32encode(digest).decode().lower()
+    return "-".join((letters[:4], letters[4:8], letters[8:12]))
+
+
+def log_ins() -> list[str]:
+    """Lines that say who can log in, and with what; none where there is nobody."""
+    users = User.objects.using("operator").filter(email__endswith=".example", is_active=True)
+    rows = users.order_by("customer__name", "role", "email").only("role", "email", "customer__name")
+    people = list(rows.select_related("customer"))
+    if not people:
+        return []
+    widest = max(len(user.email) for user in people)
+    return [
+        f"Log in with the password {demo_password()} as",
+        "",
+        *(
+            f"  {user.get_role_display():<18} {user.email:<{widest}}  {user.customer or ''}"
+            for user in people
+        ),
+    ]

@@ -23,8 +23,9 @@ WINTER_OFFSET, SUMMER_OFFSET = np.timedelta64(5, "h"), np.timedelta64(4, "h")
 
 LAST_DAY = np.datetime64("2017-12-31")
 
-# Fuel is counted in thousandths of a gallon, but where it was paid for in advance, as 1.
-FUEL, FUEL_UNIT, PREPAID = "GASOLINE-REG UNLEADED", 1000.0, 100
+# Fuel is counted in thousandths of a gallon, but as 1 where it was paid for in advance: of these
+# the file does not say how much it was, so that each stays one unit.
+FUEL, FUEL_UNIT, PREPAID = "GASOLINE-REG UNLEADED", 1000.0, 1
 
 
 class SourceMissing(RuntimeError):
@@ -116,7 +117,7 @@ def read_lines() -> Lines:
 
 def in_gallons(product: Column, quantity: Column) -> Column:
     """Quantities in units, those of fuel in gallons."""
-    fuel = np.isin(product, fuel_products()) & (quantity >= PREPAID)
+    fuel = np.isin(product, fuel_products()) & (quantity > PREPAID)
     return np.where(fuel, quantity / FUEL_UNIT, quantity)
 
 

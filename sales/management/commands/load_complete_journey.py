@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from alerts.models import AlertRule, AlertType, Severity
-from sales.complete_journey.demo_users import ensure_demo_users
+from sales.complete_journey.demo_users import demo_password, ensure_demo_users, log_ins
 from sales.complete_journey.load import demo_customers, is_wanted, load_year
 from sales.complete_journey.source import SourceMissing
 from shelfops.ingestion.models import ImportBatch
@@ -19,7 +19,7 @@ from shelfops.timescale.refresh import compress_old_chunks, refresh_requested, u
 class Command(BaseCommand):
     help = (
         "Load a real grocer's year of sales, split between two customers, with stock simulated"
-        " from it. Loading again adds only what is missing."
+        " from it and a log-in in each role. Loading again adds only what is missing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,9 +33,6 @@ class Command(BaseCommand):
             action="store_true",
             help="only where there is no customer yet, or a load was cut short",
         )
-        parser.add_argument(
-            "--demo-password", help="also make a user in every role, with this password"
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["stores"] < 2:
@@ -46,7 +43,7 @@ class Command(BaseCommand):
         half = options["stores"] // 2
         limits = [None, None] if options["all"] else [options["stores"] - half, half]
         try:
-            batches = self.load(limits, options["demo_password"])
+            batches = self.load(limits)
         except SourceMissing as error:
             raise CommandError(str(error)) from error
         for batch in batches:
@@ -55,15 +52,16 @@ class Command(BaseCommand):
                 f" {batch.rows_inserted:,} added, {batch.rows_present:,} there already,"
                 f" {batch.rows_refused:,} refused"
             )
+        if not options["if_empty"]:  # `make run` says it with the address
+            self.stdout.write("\n".join(["", *log_ins()]))
 
-    def load(self, limits: list[int | None], password: str | None) -> list[ImportBatch]:
+    def load(self, limits: list[int | None]) -> list[ImportBatch]:
         customers = demo_customers()
         with show(self.stdout) as step:
             batches = load_year(customers, limits, step)
             for customer in customers:
                 expect_no_more_sales(customer)
-            if password:
-                ensure_demo_users(password, customers)
+            ensure_demo_users(demo_password(), customers)
             with step("Daily sales", 0):
                 refresh_requested()
             with step("Columnstore", 0):

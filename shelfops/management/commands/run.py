@@ -1,7 +1,5 @@
 """`make run`: everything from an empty folder to a served back office, in one command."""
 
-import base64
-import hmac
 import os
 import signal
 import socket
@@ -15,9 +13,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from sales.complete_journey.demo_users import log_ins
 from shelfops.embedded.errors import EngineError
 from shelfops.embedded.serve import serving
-from shelfops.tenancy.models import User
 
 HOST = "127.0.0.1"
 
@@ -49,7 +47,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         self.check(databases=["default", "owner", "operator"])
         call_command("collectstatic", interactive=False, verbosity=0)
-        call_command("load_complete_journey", if_empty=True, demo_password=demo_password())
+        call_command("load_complete_journey", if_empty=True)
 
     def serve(self, port: int) -> None:
         """Serve, run due jobs and send what is due, each in a process of its own, until Ctrl-C."""
@@ -123,26 +121,4 @@ def wait_until_served(port: int, web: "subprocess.Popen[bytes]") -> None:
 def welcome(port: int) -> str:
     """The address, and the demonstration's log-ins by role."""
     lines = ["", f"ShelfOps is at http://{HOST}:{port}/   (Ctrl-C stops it)", ""]
-    logins = demo_logins()
-    if logins:
-        lines += [f"Log in with the password {demo_password()} as", ""]
-        widest = max(len(email) for _, _, email in logins)
-        lines += [f"  {role:<18} {email:<{widest}}  {customer}" for role, customer, email in logins]
-    return "\n".join([*lines, ""])
-
-
-def demo_password() -> str:
-    """The demonstration users' password: another one in each installation, and always the same."""
-    digest = hmac.digest(settings.SECRET_KEY.encode(), b"demonstration users", "sha256")
-    letters = base64.b32encode(digest).decode().lower()
-    return "-".join((letters[:4], letters[4:8], letters[8:12]))
-
-
-def demo_logins() -> list[tuple[str, str, str]]:
-    """Role, customer and e-mail of the demonstration's users; .example is a reserved domain."""
-    users = User.objects.using("operator").filter(email__endswith=".example", is_active=True)
-    rows = users.order_by("customer__name", "role", "email").only("role", "email", "customer__name")
-    return [
-        (user.get_role_display(), user.customer.name if user.customer else "", user.email)
-        for user in rows.select_related("customer")
-    ]
+    return "\n".join([*lines, *log_ins(), ""])
