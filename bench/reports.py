@@ -17,9 +17,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -36,13 +34,11 @@ from django.core.management.base import OutputWrapper  # noqa: E402
 from django.db import connection, connections  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
-from django.urls import URLPattern, URLResolver, get_resolver, reverse  # noqa: E402
-from django_filters import ChoiceFilter  # noqa: E402
 
 from bench import customers  # noqa: E402
+from bench.pages import EXAMPLES, pages  # noqa: E402
 from shelfops.ingestion.progress import lines  # noqa: E402
 from shelfops.reports.sql import row  # noqa: E402
-from shelfops.reports.views import Report  # noqa: E402
 from shelfops.tenancy.context import set_local, tenant  # noqa: E402
 from shelfops.tenancy.models import Customer, User  # noqa: E402
 from shelfops.tenancy.roles import Role  # noqa: E402
@@ -51,14 +47,6 @@ DAYS = 90
 ROUNDS = 7
 Medians = dict[str, float]
 
-# A product, store, department and category to narrow a report to: those that sell best.
-EXAMPLES = """
-SELECT product_id AS product_id, store_id AS store, department, category
-FROM daily_sales JOIN products USING (product_id)
-WHERE day >= now() - INTERVAL '28 days' AND department <> '' AND category <> ''
-GROUP BY product_id, store_id, department, category
-ORDER BY sum(lines) DESC, product_id, store_id LIMIT 1
-"""
 SIZES = """
 SELECT name, pg_size_pretty(hypertable_size(hypertable)) AS size,
        pg_size_pretty(before_compression_total_bytes) AS before,
@@ -82,35 +70,6 @@ ORDER BY hypertable_size(hypertable) DESC
 
 def say(text: str = "") -> None:
     print(text, flush=True)  # noqa: T201
-
-
-def report_views(
-    patterns: list[URLPattern | URLResolver], namespace: str = ""
-) -> Iterator[tuple[str, URLPattern]]:
-    """The names and patterns of all pages that are reports."""
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            inner = f"{pattern.namespace}:" if pattern.namespace else ""
-            yield from report_views(pattern.url_patterns, namespace + inner)
-        elif issubclass(getattr(pattern.callback, "view_class", object), Report):
-            yield namespace + pattern.name, pattern
-
-
-def pages(examples: dict[str, object]) -> Iterator[str]:
-    """Each report with each choice of its filters, one at a time, and as a file."""
-    yield reverse("admin:index")
-    for name, pattern in report_views(get_resolver().url_patterns):
-        kwargs = {key: examples[key] for key in pattern.pattern.converters}
-        base = f"{reverse(name, kwargs=kwargs)}?period={DAYS}"
-        yield base
-        for field, filter_ in pattern.callback.view_class.filter_class.base_filters.items():
-            if field in examples:
-                yield f"{base}&{urlencode({field: examples[field]})}"
-            elif isinstance(filter_, ChoiceFilter) and field != "period":
-                yield from (
-                    f"{base}&{field}={value}" for value, _ in filter_.extra.get("choices", ())
-                )
-        yield f"{base}&format=csv"
 
 
 def client_of(customer: Customer) -> Client:
@@ -199,7 +158,7 @@ def main() -> None:
         customer = customers.customers()[0]
         with tenant(customer):
             examples = row(EXAMPLES, {})
-        urls = [url for url in pages(examples) if re.search(options.only, url)]
+        urls = [url for url in pages(examples, DAYS) if re.search(options.only, url)]
         found[count] = measure(client_of(customer), urls)
         say()
         show_times(found)

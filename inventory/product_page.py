@@ -105,7 +105,7 @@ class ProductReport(Report):
         if not self.sees_amounts:
             columns = [column for column in columns if column.key not in AMOUNTS]
         units, revenue = days[0]["all_units"], days[0]["all_revenue"]
-        price = round(revenue / units, 2) if units > 0 else None
+        price = revenue / units if units > 0 else None
         total = {"units": units, "revenue": revenue, "price": price}
         return Table(f"By business day, {period}", columns, days, total)
 

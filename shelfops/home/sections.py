@@ -17,7 +17,7 @@ from shelfops.admin import store_ids
 from shelfops.home import queries
 from shelfops.reports.period import Period, long_date
 from shelfops.reports.sql import Row
-from shelfops.reports.table import Kind, show
+from shelfops.reports.table import Kind, rounded, show
 from shelfops.tenancy.models import Customer, User
 from shelfops.tenancy.roles import Role
 
@@ -117,7 +117,7 @@ def sales_card(found: Row, key: str, label: str, weekday: str, link: str) -> Car
     notes = [compared(now, found[f"{key}_week_before"], f"on last {weekday}")]
     if weeks > 1:
         notes.append(compared(now, found[f"{key}_average"], f"on the last {weeks} {weekday}s"))
-    value = show(Kind.MONEY, now) if key == "revenue" else intcomma(round(now))
+    value = show(Kind.MONEY, now) if key == "revenue" else intcomma(rounded(now, Decimal(1)))
     return Card(label, value, link, notes)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from shelfops.reports import workbook
-from shelfops.reports.table import Column, Kind, Table, plain
+from shelfops.reports.table import Column, Table, figure
 
 # Excel takes a file without it for the machine's old code page.
 BYTE_ORDER_MARK = "\ufeff"
@@ -52,7 +52,7 @@ def value(column: Column, value: Any) -> object:
     if isinstance(value, date):
         return value.isoformat()
     if column.kind.is_number:
-        return f"{value:.2f}" if column.kind is Kind.MONEY else plain(value)
+        return figure(column.kind, value)
     return safe(str(value))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ class Kind(Enum):
     @property
     def is_number(self) -> bool:
         return self not in (Kind.TEXT, Kind.DATE, Kind.FLAG)
+
+
+STEPS = {Kind.MONEY: Decimal("0.01"), Kind.CHANGE: Decimal("0.1")}
 
 
 class Cell(NamedTuple):
@@ -96,12 +99,23 @@ def show(kind: Kind, value: Any) -> str:
     if kind is Kind.DATE:
         return long_date(value)
     if kind is Kind.MONEY:
-        return f"{value:,.2f}"
+        return f"{figure(kind, value):,.2f}"
     if kind is Kind.CHANGE:
-        return f"{value:+,.1f} %"
+        return f"{figure(kind, value):+,.1f} %"
     if kind.is_number:
-        return f"{plain(value):,}"
+        return f"{figure(kind, value):,}"
     return str(value)
+
+
+def figure(kind: Kind, value: Any) -> Any:
+    """The number that page and files show: amounts in cents, changes in tenths of a percent."""
+    step = STEPS.get(kind)
+    return plain(value) if step is None else rounded(value, step)
+
+
+def rounded(value: Any, step: Decimal) -> Decimal:
+    """To the nearest step; halves go away from zero, as PostgreSQL rounds them."""
+    return Decimal(value).quantize(step, ROUND_HALF_UP)
 
 
 def plain(value: Any) -> Any:

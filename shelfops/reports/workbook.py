@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from xlsxwriter import Workbook
 
-from shelfops.reports.table import Column, Kind, Table
+from shelfops.reports.table import Column, Kind, Table, figure
 
 # Excel opens no sheet that is longer; the head is one row of it.
 MOST_ROWS = 1_048_576 - 1
@@ -72,6 +72,6 @@ def _cell(sheet: Any, at: tuple[int, int], column: Column, value: Any, style: An
     if isinstance(value, date):
         sheet.write_datetime(*at, value, style)
     elif column.kind.is_number:
-        sheet.write_number(*at, value, style)
+        sheet.write_number(*at, figure(column.kind, value), style)
     else:
         sheet.write_string(*at, str(value))
