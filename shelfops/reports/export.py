@@ -8,7 +8,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 
 from shelfops.reports import workbook
-from shelfops.reports.table import Column, Table, figure
+from shelfops.reports.table import Column, Kind, Table, figure
 
 # Excel takes a file without it for the machine's old code page.
 BYTE_ORDER_MARK = "\ufeff"
@@ -52,7 +52,8 @@ def value(column: Column, value: Any) -> object:
     if isinstance(value, date):
         return value.isoformat()
     if column.kind.is_number:
-        return figure(column.kind, value)
+        number = figure(column.kind, value)
+        return str(number) if column.kind is Kind.MONEY else number
     return safe(str(value))
 
 
