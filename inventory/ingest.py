@@ -4,7 +4,7 @@ What a customer has already is left as it is: people edit it, a feed does not un
 """
 
 from shelfops.ingestion.columns import Column
-from shelfops.ingestion.feeds import ALLOWED, Feed
+from shelfops.ingestion.feeds import ALLOWED, Feed, beyond
 from shelfops.ingestion.moments import MOMENTS
 
 # What the columns of a file of counts are called, besides the names that are ours.
@@ -16,6 +16,9 @@ LEVEL_COLUMNS = (
     Column("quantity_allocated", 3, ("allocated", "reserved", "committed"), required=False),
     Column("source", "text", required=False),
 )
+
+# No store has more units of a product on hand: it is a mistake of the feed.
+LARGEST_COUNT = 10_000_000
 
 STORES = Feed(
     kind="stores",
@@ -159,11 +162,12 @@ INVENTORY_LEVELS = Feed(
                 WHEN skipped THEN ARRAY['timestamp', 'the clocks skipped this time']
                 WHEN moment > now() + INTERVAL '15 minutes'
                     THEN ARRAY['timestamp', 'in the future']
-                WHEN moment < now() - INTERVAL '2 years'
+                WHEN moment < (SELECT kept_since())
                     THEN ARRAY['timestamp', 'older than the two years that are kept']
                 WHEN on_hand IS NULL THEN ARRAY['quantity_on_hand', 'no quantity']
                 WHEN on_hand < 0 THEN ARRAY['quantity_on_hand', 'negative']
-                WHEN on_hand >= 1e11 THEN ARRAY['quantity_on_hand', 'too large']
+                WHEN on_hand > {LARGEST_COUNT}
+                    THEN ARRAY['quantity_on_hand', '{beyond(LARGEST_COUNT)}']
                 WHEN allocated < 0 THEN ARRAY['quantity_allocated', 'negative']
                 WHEN allocated > on_hand
                     THEN ARRAY['quantity_allocated', 'more than is on hand']

@@ -1,7 +1,7 @@
 """How point-of-sale lines are read, judged and placed."""
 
 from shelfops.ingestion.columns import Column
-from shelfops.ingestion.feeds import ALLOWED, Feed
+from shelfops.ingestion.feeds import ALLOWED, Feed, beyond
 from shelfops.ingestion.moments import MOMENTS
 
 # What a file's columns are called, besides the names that are ours.
@@ -26,6 +26,9 @@ COLUMNS = (
     Column("unit_price", 4, ("price", "priceperunit"), required=False),
 )
 
+# No line of a shop has more, in units and in the customer's currency: it is a mistake of the feed.
+LIMITS = {"quantity": 1_000_000, "total_amount": 1_000_000_000, "unit_price": 100_000_000}
+
 # Both joins go by the unique keys (customer_id, code) and (customer_id, sku).
 JUDGE = f"""
 SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line, quantity,
@@ -36,16 +39,19 @@ SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line,
             WHEN sold_at IS NULL THEN ARRAY['sold_at', 'no time']
             WHEN skipped THEN ARRAY['sold_at', 'the clocks skipped this time']
             WHEN sold_at > now() + INTERVAL '15 minutes' THEN ARRAY['sold_at', 'in the future']
-            WHEN sold_at < now() - INTERVAL '2 years'
+            WHEN sold_at < (SELECT kept_since())
                 THEN ARRAY['sold_at', 'older than the two years that are kept']
             WHEN coalesce(receipt, '') = '' THEN ARRAY['receipt', 'no receipt']
             WHEN length(receipt) > 64 THEN ARRAY['receipt', 'longer than 64 characters']
             WHEN line IS NULL THEN ARRAY['line', 'no line']
             WHEN quantity IS NULL THEN ARRAY['quantity', 'no quantity']
-            WHEN abs(quantity) >= 1e11 THEN ARRAY['quantity', 'too large']
+            WHEN abs(quantity) > {LIMITS["quantity"]}
+                THEN ARRAY['quantity', '{beyond(LIMITS["quantity"])}']
             WHEN total_amount IS NULL THEN ARRAY['total_amount', 'no amount']
-            WHEN abs(total_amount) >= 1e12 THEN ARRAY['total_amount', 'too large']
-            WHEN abs(unit_price) >= 1e10 THEN ARRAY['unit_price', 'too large']
+            WHEN abs(total_amount) > {LIMITS["total_amount"]}
+                THEN ARRAY['total_amount', '{beyond(LIMITS["total_amount"])}']
+            WHEN abs(unit_price) > {LIMITS["unit_price"]}
+                THEN ARRAY['unit_price', '{beyond(LIMITS["unit_price"])}']
             WHEN quantity = 0 AND total_amount = 0
                 THEN ARRAY['quantity', 'quantity 0 without value']
        END) AS problem

@@ -108,6 +108,11 @@ WHERE batch_id = %(batch_id)s AND line_number = given.line
 """
 
 
+def beyond(limit: int) -> str:
+    """Why a figure is refused that no feed can mean."""
+    return f"beyond the limit of {limit:,}"
+
+
 @dataclass(frozen=True)
 class Feed:
     """The rows of one kind.

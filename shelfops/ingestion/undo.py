@@ -41,9 +41,8 @@ class CannotUndo(Exception):
         self.reasons = reasons
 
 
-# The days of which aggregates can be refreshed: a refresh that reaches past the retention would
-# delete history. What is older would stay in the totals for ever. (A day's grace for the refresh.)
-TOO_OLD = "SELECT %s < date_trunc('day', now() - INTERVAL '2 years', 'UTC') + INTERVAL '2 days'"
+# Totals of older days can no longer be put right; an import places none of them either.
+TOO_OLD = "SELECT %s < kept_since()"
 
 
 def ledger_obstacles(batch: ImportBatch) -> list[str]:

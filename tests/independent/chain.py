@@ -17,10 +17,9 @@ from zoneinfo import ZoneInfo
 
 from inventory.models import Product, Store, StoreAssignment
 from shelfops.tenancy.context import tenant
-from shelfops.timescale.refresh import owner_cursor
+from shelfops.timescale.refresh import owner_cursor, refresh_requested
 from tests.cast import Cast
 from tests.ingestion.feeding import load_sales, outcome
-from tests.refreshing import refresh_all
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 TODAY = NOW.date()
@@ -133,7 +132,7 @@ class Chain:
     def feed(self, moments: list[datetime]) -> None:
         lines = self.lines(moments)
         assert outcome(load_sales(self.cast.customer, *lines)) == (len(lines), len(lines), 0, 0)
-        refresh_all()
+        refresh_requested()
 
     def move(self, sku: str, *groups: tuple[str, str]) -> None:
         """To these departments and categories, one after another."""

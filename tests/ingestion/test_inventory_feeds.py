@@ -74,7 +74,7 @@ def test_it_refuses_counts_that_cannot_be(cast: Cast) -> None:
         (4, "timestamp", "older than the two years that are kept"),
         (5, "source", "unknown source"),
         (6, "timestamp", "no time"),
-        (7, "quantity_on_hand", "too large"),
+        (7, "quantity_on_hand", "beyond the limit of 10,000,000"),
         (8, "product", "unknown product"),
     ]
     with tenant(cast.customer):

@@ -1,15 +1,17 @@
 """Aggregates are refreshed over the days that an import touched, by their owner alone."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import ProgrammingError, connection, connections, transaction
 
+from shelfops.ingestion.undo import undo
 from shelfops.tenancy.context import tenant
-from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
+from shelfops.timescale.refresh import compress_old_chunks, owner_cursor, refresh_requested
 from tests.cast import Cast
 from tests.ingestion.feeding import days_ago, load_sales, query, sale
-from tests.refreshing import past_midnight, refresh_all
+from tests.refreshing import watermarks
 
 DAILY = """
 SELECT business_date, lines, quantity_sold, revenue FROM daily_sales ORDER BY business_date
@@ -85,20 +87,44 @@ def test_it_works_off_requests_as_a_job(cast: Cast) -> None:
     assert days_in_aggregate(cast) == [days_ago(70).date()]
 
 
-def test_it_never_refreshes_beyond_what_is_kept_or_into_today(cast: Cast) -> None:
+def test_it_never_refreshes_beyond_what_is_kept_or_into_the_last_hour(cast: Cast) -> None:
     load_sales(cast.customer, sale(cast, sold_at=days_ago(80)))
     with tenant(cast.customer), connection.cursor() as cursor:
         cursor.execute(
             "SELECT request_refresh(ARRAY['-infinity', 'infinity', '0001-01-01', now(), NULL,"
             " now() + INTERVAL '9 years']::timestamptz[])"
         )
-    before = past_midnight()
+    before = watermarks()
     refresh_requested()
-    assert "timeseries.daily_sales" in before or "timeseries.daily_sales" not in past_midnight()
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    for aggregate, watermark in watermarks().items():
+        assert watermark <= max(before[aggregate], an_hour_ago), aggregate
     load_sales(cast.customer, sale(cast, sold_at=days_ago(0, hour=0), receipt="R2"))
-    refresh_all()
+    refresh_requested()
     # Midnight UTC is the evening before in New York.
     assert days_in_aggregate(cast) == [days_ago(80).date(), days_ago(1).date()]
+
+
+LINES = """
+SELECT (SELECT sum(lines) FROM daily_sales), (SELECT sum(lines) FROM daily_store_sales),
+       (SELECT sum(lines) FROM receipts), (SELECT sum(lines) FROM daily_group_sales)
+"""
+
+
+def test_it_shows_late_lines_and_an_undo_of_the_present_day(cast: Cast) -> None:
+    """Of which the hourly refresh, or somebody by hand, has made every total already."""
+    at = datetime.now(UTC) - timedelta(hours=2)
+    load_sales(cast.customer, sale(cast, sold_at=at))
+    window = [at - timedelta(days=2), at + timedelta(days=2)]
+    with owner_cursor() as cursor:
+        for aggregate in watermarks():
+            cursor.execute(f"CALL refresh_continuous_aggregate('{aggregate}', %s, %s)", window)
+    late = load_sales(cast.customer, sale(cast, sold_at=at, line=2))
+    refresh_requested()
+    assert query(cast.customer, LINES) == [(2, 2, 2, 2)]
+    undo(cast.customer, late, "x")
+    refresh_requested()
+    assert query(cast.customer, LINES) == [(1, 1, 1, 1)]
 
 
 def test_it_refuses_to_refresh_inside_a_transaction(cast: Cast) -> None:

@@ -11,7 +11,9 @@ from sales.ingest import TRANSACTIONS
 from shelfops.ingestion import feeds
 from shelfops.ingestion.feeds import Source, load
 from shelfops.ingestion.models import ImportBatch, RefusedRow
+from shelfops.ingestion.undo import undo
 from shelfops.tenancy.context import tenant
+from shelfops.timescale.refresh import refresh_requested
 from tests.cast import Cast
 from tests.ingestion.feeding import FILE, days_ago, load_sales, outcome, query, records, sale
 
@@ -44,15 +46,20 @@ def test_it_keeps_what_it_refuses_with_field_and_reason(cast: Cast) -> None:
         (sale(cast, receipt="x" * 65), "receipt", "longer than 64 characters"),
         (sale(cast, line=None), "line", "no line"),
         (sale(cast, quantity=None), "quantity", "no quantity"),
-        (sale(cast, quantity="1e11"), "quantity", "too large"),
-        (sale(cast, quantity="NaN"), "quantity", "too large"),
+        (sale(cast, quantity="99999999999.999"), "quantity", "beyond the limit of 1,000,000"),
+        (sale(cast, quantity="-1000000.001"), "quantity", "beyond the limit of 1,000,000"),
+        (sale(cast, quantity="NaN"), "quantity", "beyond the limit of 1,000,000"),
         (sale(cast, total_amount=None), "total_amount", "no amount"),
-        (sale(cast, total_amount="1e12"), "total_amount", "too large"),
-        (sale(cast, quantity="0.001", total_amount="9e9"), "unit_price", "too large"),
+        (sale(cast, total_amount="1e12"), "total_amount", "beyond the limit of 1,000,000,000"),
+        (
+            sale(cast, quantity="0.001", total_amount="9e8"),
+            "unit_price",
+            "beyond the limit of 100,000,000",
+        ),
         (sale(cast, quantity="0", total_amount="0.001"), "quantity", "quantity 0 without value"),
     ]
     batch = load_sales(cast.customer, sale(cast), *(row for row, _, _ in bad))
-    assert outcome(batch) == (17, 1, 0, 16)
+    assert outcome(batch) == (18, 1, 0, 17)
     with tenant(cast.customer):
         kept = list(RefusedRow.objects.values_list("line_number", "field", "reason"))
         content = RefusedRow.objects.get(line_number=2).content
@@ -283,3 +290,32 @@ def test_it_records_who_imported_what(cast: Cast) -> None:
     assert (batch.imported_by, batch.metadata) == (cast.manager.email, {"upload": 7})
     assert batch.status == "done"
     assert batch.started_at <= batch.finished_at
+
+
+def test_it_takes_what_is_at_the_limits(cast: Cast) -> None:
+    batch = load_sales(
+        cast.customer,
+        sale(cast, quantity="1000000", total_amount="1000000000"),
+        sale(cast, quantity="-1000000", total_amount="-1000000000", line=2),
+        sale(cast, quantity="1", total_amount="100000000", line=3),
+    )
+    assert outcome(batch) == (3, 3, 0, 0)
+
+
+def test_it_places_what_can_be_summed_up_and_undone_and_nothing_older(cast: Cast) -> None:
+    """Two years ago to the second, and the first whole day whose totals can be put right."""
+    [(since,)] = query(cast.customer, "SELECT kept_since()")
+    to_the_second = datetime.now(UTC) - timedelta(days=730) + timedelta(minutes=5)
+    rows = [
+        sale(cast, sold_at=at, receipt=f"R{number}", total_amount="165.00")
+        for number, at in enumerate((to_the_second, since - timedelta(seconds=1), since))
+    ]
+    batch = load_sales(cast.customer, *rows)
+    assert outcome(batch) == (3, 1, 0, 2)
+    refresh_requested()
+    totals = "SELECT sum(revenue) FROM {}"
+    for relation in ("daily_sales", "daily_store_sales", "receipts", "daily_group_sales"):
+        assert query(cast.customer, totals.format(relation)) == [(Decimal(165),)], relation
+    assert undo(cast.customer, batch, "x") == 1
+    refresh_requested()
+    assert query(cast.customer, totals.format("daily_sales")) == [(None,)]

@@ -110,7 +110,7 @@ def test_it_reads_numbers(
         (None, "$2", "not a number"),
         (None, "0.3456", "more than 3 decimals"),
         (",", "0,3456", "more than 3 decimals"),
-        (None, "100000000000", "too large"),
+        (None, "100000000000", "beyond the limit of 1,000,000"),
         (None, "9" * 40, "not a number"),
         (None, "", "no quantity"),
     ],
