@@ -5,6 +5,7 @@ come from a file: `NAME_FILE` holds the path.
 """
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from shelfops.embedded import database_urls
+from shelfops.encryption import is_exposed
 from shelfops.navigation import UNFOLD  # noqa: F401  (read by Unfold)
 from shelfops.tenancy.connections import SESSION, clean, limit
 
@@ -81,6 +83,12 @@ def database(name: str, url: str) -> dict[str, object]:
     if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
         raise ImproperlyConfigured(
             f"{name} must look like postgresql://role:password@host:5432/database."
+        )
+    if is_exposed(config, os.environ) and not boolean("DATABASE_PLAINTEXT", False):
+        raise ImproperlyConfigured(
+            f"{name} leads to another machine unencrypted. Add ?sslmode=verify-full with"
+            " &sslrootcert=..., or at least ?sslmode=require. DATABASE_PLAINTEXT=true lets it be"
+            " where nobody else is in the network."
         )
     # A connection that a restart of the server has cut is replaced before a request meets it. One
     # that is kept without the pool would carry a session from one request to the next.
@@ -199,12 +207,12 @@ AUTHENTICATION_BACKENDS = [
 PROXIES = whole_number("PROXIES", 0)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    {"NAME": validator}
     for validator in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+        "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "shelfops.tenancy.passwords.Common",
+        "shelfops.tenancy.passwords.OwnNames",
     )
 ]
 LOGIN_URL = "admin:login"

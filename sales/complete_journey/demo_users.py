@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
 from django.db.models import Count
 
 from inventory.models import StoreAssignment
@@ -51,6 +52,7 @@ def ensure_operator(email: str, password: str) -> str:
     users = User.objects.using("operator")
     if not users.filter(email=email).exists():
         user = User(email=email, name="Olive Operator", role=Role.OPERATOR)
+        validate_password(password, user)
         user.set_password(password)
         user.save(using="operator", force_insert=True)
     return email
@@ -59,7 +61,10 @@ def ensure_operator(email: str, password: str) -> str:
 def ensure_user(customer: Customer, role: Role, name: str, email: str, password: str) -> None:
     if User.objects.filter(email=email).exists():
         return
-    user = User.objects.create_user(email, password, customer_id=customer.pk, name=name, role=role)
+    user = User(email=email, customer=customer, name=name, role=role)
+    validate_password(password, user)
+    user.set_password(password)
+    user.save()
     if role in STORE_SCOPED:
         StoreAssignment.objects.bulk_create(
             StoreAssignment(user=user, store_id=store_id) for store_id in busiest_stores()

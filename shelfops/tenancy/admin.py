@@ -100,6 +100,7 @@ class UserAdmin(BackOfficeAdmin, DjangoUserAdmin):  # type: ignore[misc]
     ) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.taken = getattr(request, "taken_address", None)
+        form.customer = request.customer  # type: ignore[attr-defined]
         return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

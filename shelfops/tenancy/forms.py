@@ -47,6 +47,7 @@ class RoleAndAddress(forms.ModelForm):
     """What adding and changing a user share; `taken` is an address the database refused."""
 
     taken: str | None = None
+    customer: Customer | None = None
 
     class Meta:
         model = User
@@ -70,6 +71,11 @@ class UserAddForm(RoleAndAddress, UserCreationForm):
 
     class Meta(RoleAndAddress.Meta):
         field_classes: dict[str, Any] = {}
+
+    def validate_password_for_user(self, user: User, *args: Any, **kwargs: Any) -> None:
+        """With the company's name in mind."""
+        user.customer = self.customer
+        super().validate_password_for_user(user, *args, **kwargs)
 
 
 class SetPasswordForm(AdminPasswordChangeForm):
