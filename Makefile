@@ -4,13 +4,19 @@ PORT ?= 8000
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: run test lint format clean
+.PHONY: run test verify lint format clean
 
 run: .venv/run.stamp .env
 	@$(BIN)/python manage.py run --port $(PORT)
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+# Loads the whole year into a database of its own on the server of DATABASE_ADMIN_URL, and works
+# every report out again with another program: about a quarter of an hour.
+verify: .venv/test.stamp
+	@test -n "$(DATABASE_ADMIN_URL)" || { echo "make verify DATABASE_ADMIN_URL=postgresql://superuser@host/postgres" >&2; exit 2; }
+	VERIFY=true DATABASE_ADMIN_URL=$(DATABASE_ADMIN_URL) $(BIN)/python -m pytest -q -p no:cacheprovider tests/independent/test_the_whole_year.py $(ARGS)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

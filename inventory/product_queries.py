@@ -107,7 +107,7 @@ in_stock AS (
     GROUP BY store_id
 ),
 velocities AS (
-    SELECT store_id, sum(quantity_sold) / %(days)s AS velocity_28,
+    SELECT store_id, sum(quantity_sold) AS units_28,
            coalesce(sum(quantity_sold) FILTER (WHERE business_date > %(end)s::date - 7), 0) / 7
                AS velocity_7
     FROM daily_sales
@@ -119,8 +119,8 @@ figures AS (
     SELECT store_id, name AS store, (now() AT TIME ZONE time_zone)::date AS today,
            quantity_on_hand, quantity_allocated, quantity_available,
            (timestamp AT TIME ZONE time_zone)::date AS counted_on, source,
-           coalesce(velocity_7, 0) AS velocity_7, coalesce(velocity_28, 0) AS velocity_28,
-           coalesce(velocity_28, 0) * %(days)s / in_stock.days AS in_stock_velocity,
+           coalesce(velocity_7, 0) AS velocity_7, coalesce(units_28, 0) AS units_28,
+           coalesce(units_28, 0) / in_stock.days AS in_stock_velocity,
            f.reorder_point, f.order_up_to
     FROM stock
     FULL JOIN velocities USING (store_id)
@@ -134,7 +134,7 @@ figures AS (
     ) AS f ON true
 )
 SELECT store_id, store, is_total, quantity_on_hand, quantity_allocated, quantity_available,
-       round(velocity_7, 2) AS velocity_7, round(velocity_28, 2) AS velocity_28,
+       round(velocity_7, 2) AS velocity_7, round(units_28 / %(days)s, 2) AS velocity_28,
        round(in_stock_velocity, 2) AS in_stock_velocity, round(cover, 1) AS cover,
        CASE WHEN cover < %(horizon)s THEN today + greatest(floor(cover), 0)::integer END
            AS stockout_on,
@@ -147,9 +147,9 @@ FROM (
            sum(quantity_on_hand) AS quantity_on_hand,
            sum(quantity_allocated) AS quantity_allocated,
            sum(quantity_available) AS quantity_available,
-           coalesce(sum(velocity_7), 0) AS velocity_7, coalesce(sum(velocity_28), 0) AS velocity_28,
+           coalesce(sum(velocity_7), 0) AS velocity_7, coalesce(sum(units_28), 0) AS units_28,
            CASE WHEN grouping(store_id) = 0 THEN sum(in_stock_velocity)
-                ELSE sum(coalesce(in_stock_velocity, velocity_28)) END AS in_stock_velocity,
+                ELSE sum(coalesce(in_stock_velocity, units_28 / %(days)s)) END AS in_stock_velocity,
            sum(reorder_point) AS reorder_point, sum(order_up_to) AS order_up_to,
            CASE WHEN grouping(store_id) = 0 THEN min(counted_on) END AS counted_on,
            min(source) AS source
@@ -157,9 +157,9 @@ FROM (
     GROUP BY GROUPING SETS ((store_id, store, today), ())
 ) AS totals
 CROSS JOIN LATERAL (
-    SELECT quantity_available / CASE WHEN velocity_28 > 0 THEN velocity_28 END AS cover
+    SELECT quantity_available * %(days)s / CASE WHEN units_28 > 0 THEN units_28 END AS cover
 ) AS covers
-ORDER BY is_total, cover NULLS LAST, velocity_28 DESC, store
+ORDER BY is_total, cover NULLS LAST, units_28 DESC, store
 """
 
 # What happened to the product, each on its store's own day; by idx_alerts_product and

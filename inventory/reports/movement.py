@@ -68,9 +68,10 @@ figures AS (
     SELECT held.*, coalesce(units, 0) AS units, coalesce(revenue, 0) AS revenue,
            CASE WHEN last_counted IS NULL THEN 0
                 ELSE greatest(closing - opening + coalesce(counted_units, 0), 0) END AS received,
-           greatest(coalesce(units, 0), 0) / nullif(days_in_stock, 0)
-               * (known_days - days_in_stock) AS lost_units,
-           CASE WHEN units > 0 THEN revenue / units END AS price
+           greatest(coalesce(units, 0), 0) * (known_days - days_in_stock)
+               / nullif(days_in_stock, 0) AS lost_units,
+           CASE WHEN units > 0 THEN revenue * (known_days - days_in_stock)
+                / nullif(days_in_stock, 0) END AS lost_revenue
     FROM held LEFT JOIN sold USING (store_id, product_id)
 )
 """
@@ -83,6 +84,7 @@ GROUPS = {
     "product": ("product_id, product, sku", "product", "sku"),
 }
 
+# Divided once, and last: two divisions can turn a last digit over (0.05 / (8 / 28) is not 0.175).
 # Averages are over all days of the period: before its first count a product was not there.
 # Ratios at cost are of the products whose cost is known, both above and below the line.
 SUMS = """
@@ -96,19 +98,18 @@ round(sum(opening * unit_cost), 2) AS opening_cost,
 sum(units) AS units, sum(revenue) AS revenue, sum(received) AS received,
 sum(units * unit_cost) AS exact_cost_of_sales,
 sum(revenue) FILTER (WHERE unit_cost IS NOT NULL) - sum(units * unit_cost) AS exact_margin,
-sum(stock_days) / %(days)s AS exact_stock,
-sum(stock_days * unit_cost) / %(days)s AS exact_stock_cost,
+sum(stock_days) AS stock_days, sum(stock_days * unit_cost) AS cost_days,
 sum(known_days) AS known_days, sum(days_in_stock) AS days_in_stock,
-round(sum(lost_units), 1) AS lost_units, round(sum(lost_units * price), 2) AS lost_revenue
+round(sum(lost_units), 1) AS lost_units, round(sum(lost_revenue), 2) AS lost_revenue
 """
 RATIOS = """
-round(exact_stock, 1) AS average_stock,
-round(exact_stock_cost, 2) AS average_stock_cost,
+round(stock_days / %(days)s, 1) AS average_stock,
+round(cost_days / %(days)s, 2) AS average_stock_cost,
 round(exact_cost_of_sales, 2) AS cost_of_sales,
 round(exact_margin, 2) AS margin,
-round(exact_cost_of_sales / nullif(exact_stock_cost, 0), 2) AS turn,
-round(exact_cost_of_sales / nullif(exact_stock_cost, 0) * 365 / %(days)s, 1) AS yearly_turn,
-round(exact_margin / nullif(exact_stock_cost, 0), 2) AS gmroi,
+round(exact_cost_of_sales * %(days)s / nullif(cost_days, 0), 2) AS turn,
+round(exact_cost_of_sales * 365 / nullif(cost_days, 0), 1) AS yearly_turn,
+round(exact_margin * %(days)s / nullif(cost_days, 0), 2) AS gmroi,
 round(100 * units / nullif(opening + received, 0), 1) AS sell_through,
 known_days - days_in_stock AS days_out,
 round(100.0 * days_in_stock / nullif(known_days, 0), 1) AS availability,
@@ -122,9 +123,9 @@ ORDERS = {
     "change": "change",
     "closing_cost": "closing_cost DESC NULLS LAST",
     "closing_retail": "closing_retail DESC NULLS LAST",
-    "average_stock_cost": "exact_stock_cost DESC NULLS LAST",
-    "turn": "turn NULLS LAST, exact_stock_cost DESC NULLS LAST",
-    "gmroi": "gmroi NULLS LAST, exact_stock_cost DESC NULLS LAST",
+    "average_stock_cost": "cost_days DESC NULLS LAST",
+    "turn": "turn NULLS LAST, cost_days DESC NULLS LAST",
+    "gmroi": "gmroi NULLS LAST, cost_days DESC NULLS LAST",
     "sell_through": "sell_through NULLS LAST, units DESC",
     "units": "units DESC",
     "received": "received DESC",

@@ -5,7 +5,7 @@ itself, business days are worked out by Python, and all sums are over the grid.
 """
 
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -25,7 +25,8 @@ READ = {
                unit_cost::float8, unit_price::float8 FROM products
     """,
     "sales": """
-        SELECT store_id::text, product_id::text, business_date AS day, quantity::float8,
+        SELECT store_id::text, product_id::text, business_date AS day,
+               (sold_at AT TIME ZONE 'UTC')::date AS utc_day, quantity::float8,
                total_amount::float8 AS amount FROM transactions
     """,
     "counts": """
@@ -217,4 +218,6 @@ def differences(ours: list[dict], theirs: dict, columns: dict, key: str) -> list
 def same(ours: str, theirs: object, decimals: int) -> bool:
     if ours == "" or theirs is None:
         return ours == "" and theirs is None
-    return abs(Decimal(ours) - Decimal(theirs)) <= Decimal("0.5001") / 10**decimals
+    # Halves go away from zero; what binary fractions add beyond seven decimals is no figure.
+    exact = Decimal(theirs).quantize(Decimal("1e-7"), ROUND_HALF_UP)
+    return Decimal(ours) == exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)

@@ -122,3 +122,14 @@ def test_it_explains_more_sold_than_there_was(cast, client_of, year):
     assert rows["FUEL"]["Sell-through (%)"] == "139.7"
     page = client_of(cast.admin).get(reverse("reports:sell-through"))
     assert "Over 100% means" in text(page)
+
+
+def test_it_divides_once(cast, client_of, shop) -> None:
+    """A margin of 0.05 on 8 / 28 of stock is 0.175; a quotient that is rounded before says less."""
+    tea = shop.product("TEA", unit_cost="1")
+    shop.snapshot(cast.store, tea, YESTERDAY, 8)
+    shop.sell(cast.store, tea, YESTERDAY, 1, "1.05")
+    shop.refresh()
+    days = (YESTERDAY - timedelta(days=27), YESTERDAY)
+    [row, _] = exported(client_of(cast.admin), "stock-turn", days, by="product")
+    assert row["GMROI"] == "0.18"
