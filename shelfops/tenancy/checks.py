@@ -12,17 +12,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
+from shelfops.tenancy.walls import Wall
+
 OLDEST_POSTGRES = 16
 OLDEST_TIMESCALE = (2, 23)
-
-# Tables of schema public that hold nothing of a customer, and why they may be unguarded.
-UNGUARDED = {
-    "django_migrations": "names of migrations",
-    "django_content_type": "names of models",
-    "auth_permission": "names of permissions",
-    "auth_group": "not used: roles are fixed",
-    "auth_group_permissions": "not used: roles are fixed",
-}
 
 
 def rows(alias: str, statement: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -42,7 +35,7 @@ def check_database(
             reach(alias)
             messages += engine_errors(alias)
             if alias == "default" and not messages:
-                messages += [*uncovered(alias), *unforced(alias), *powers(alias)]
+                messages += [*powers(alias), *Wall(alias).messages()]
         except (DatabaseError, psycopg.Error) as error:
             reason = str(error).strip().splitlines()[0]
             messages.append(
@@ -89,59 +82,6 @@ def engine_errors(alias: str) -> list[CheckMessage]:
     return []
 
 
-def uncovered(alias: str) -> Iterator[CheckMessage]:
-    """Relations of schema public that neither a policy nor the barrier guards (E004).
-
-    Every table must have row-level security or stand in UNGUARDED; every view must be a
-    security barrier that asks for the current customer.
-    """
-    for name, kind in rows(
-        alias,
-        """
-        SELECT c.relname, c.relkind
-        FROM pg_class c
-        WHERE c.relnamespace = 'public'::regnamespace
-          AND CASE WHEN c.relkind IN ('r', 'p')
-                   THEN c.relname <> ALL(%s)
-                        AND NOT (c.relrowsecurity
-                                 AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))
-                   WHEN c.relkind = 'v'
-                   THEN NOT ('security_barrier=true' = ANY(coalesce(c.reloptions, '{}'))
-                             AND pg_get_viewdef(c.oid) LIKE '%%current_customer_id()%%')
-                   ELSE c.relkind IN ('m', 'f') END
-          AND NOT EXISTS (SELECT FROM pg_depend d  -- what an extension brought is not ours
-                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-                            AND d.deptype = 'e')
-        ORDER BY c.relname
-        """,
-        [list(UNGUARDED)],
-    ):
-        what = "table" if kind in "rp" else "view"
-        yield Error(
-            f"The {what} {name} is guarded by no policy and is no known exception.",
-            hint="Use tenant_table() or tenant_view() in its migration. If it holds nothing of a"
-            " customer, add it to UNGUARDED in shelfops/tenancy/checks.py with the reason.",
-            id="shelfops.E004",
-        )
-
-
-def unforced(alias: str) -> Iterator[CheckMessage]:
-    """Policies that the tables' owner would not be under (E005)."""
-    for (name,) in rows(
-        alias,
-        """
-        SELECT relname FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relrowsecurity AND NOT relforcerowsecurity
-        ORDER BY relname
-        """,
-    ):
-        yield Error(
-            f"Row-level security of {name} does not bind its owner.",
-            hint=f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY.",
-            id="shelfops.E005",
-        )
-
-
 def powers(alias: str) -> Iterator[CheckMessage]:
     """What lets the web's log-in go around the policies (E006)."""
     [(name, is_super, bypasses, owner, schema)] = rows(
@@ -172,16 +112,19 @@ def powers(alias: str) -> Iterator[CheckMessage]:
 
 
 def reachable_base_tables(alias: str) -> Iterator[CheckMessage]:
-    """Hypertables, chunks and aggregates that the web's log-in could read (E006)."""
+    """Hypertables, chunks and aggregates that the web's log-in could read or write (E006)."""
     for (name,) in rows(
         alias,
         """
-        SELECT c.oid::regclass::text
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id'
+        SELECT c.oid::regclass::text FROM pg_class AS c
         WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
           AND c.relnamespace::regnamespace::text
               IN ('timeseries', '_timescaledb_internal')
-          AND has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')
+          AND (has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+               OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE'))
+          AND NOT EXISTS (SELECT FROM pg_depend AS d
+                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                            AND d.deptype = 'e')
         ORDER BY 1
         """,
     ):

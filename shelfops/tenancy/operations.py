@@ -18,14 +18,16 @@ def tenant_table(
     """Row-level security for an ordinary table of schema public.
 
     `privileges` are the application's; the operator may read. FORCE puts the owner under the
-    policy too, so that a view or function of the owner's cannot become a way around it.
+    policy too, so that a view or function of the owner's cannot become a way around it. (The
+    policy was for everybody once; 0006_operators_read changes it where it was made so.)
     """
     return RunSQL(
         f"""
         ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
         ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
         DROP POLICY IF EXISTS {table}_tenant ON {table};
-        CREATE POLICY {table}_tenant ON {table} USING ({own_rows}) WITH CHECK ({own_rows});
+        CREATE POLICY {table}_tenant ON {table} TO shelfops_app, shelfops_owner
+            USING ({own_rows}) WITH CHECK ({own_rows});
         DROP POLICY IF EXISTS {table}_operator ON {table};
         CREATE POLICY {table}_operator ON {table} FOR SELECT TO shelfops_operator USING (true);
         REVOKE ALL ON {table} FROM PUBLIC, shelfops_app, shelfops_operator;

@@ -95,6 +95,191 @@ def test_it_finds_a_relation_that_nobody_guards(change: str, back: str) -> None:
         assert "forgotten" in error.msg
 
 
+OWN = "customer_id = (SELECT current_customer_id())"
+LEAKS = {
+    "a policy that asks nothing": (
+        "ALTER POLICY products_tenant ON products USING (true)",
+        f"ALTER POLICY products_tenant ON products USING ({OWN})",
+        "shelfops.E012",
+    ),
+    "a policy that asks for the customer or something else": (
+        f"ALTER POLICY products_tenant ON products USING ({OWN} OR sku = 'x')",
+        f"ALTER POLICY products_tenant ON products USING ({OWN})",
+        "shelfops.E012",
+    ),
+    "a policy that names the function and lets all through": (
+        "ALTER POLICY products_tenant ON products"
+        " USING ((customer_id = (SELECT current_customer_id())) IS NOT NULL)",
+        f"ALTER POLICY products_tenant ON products USING ({OWN})",
+        "shelfops.E012",
+    ),
+    "a policy that lets others' rows be written": (
+        "ALTER POLICY products_tenant ON products WITH CHECK (true)",
+        f"ALTER POLICY products_tenant ON products WITH CHECK ({OWN})",
+        "shelfops.E012",
+    ),
+    "a second permissive policy": (
+        "CREATE POLICY second ON products FOR SELECT USING (sku <> '')",
+        "DROP POLICY second ON products",
+        "shelfops.E012",
+    ),
+    "a second policy of the application's": (
+        "CREATE POLICY second ON products FOR DELETE TO shelfops_app USING (true)",
+        "DROP POLICY second ON products",
+        "shelfops.E012",
+    ),
+    "a policy with a function of the same name in another schema": (
+        "CREATE SCHEMA other; CREATE FUNCTION other.current_customer_id() RETURNS uuid"
+        " LANGUAGE sql AS 'SELECT NULL::uuid';"
+        "CREATE POLICY second ON products"
+        " USING (customer_id = (SELECT other.current_customer_id()))",
+        "DROP SCHEMA other CASCADE",
+        "shelfops.E012",
+    ),
+    "a table with a policy for another role alone": (
+        "CREATE TABLE forgotten (customer_id uuid);"
+        " ALTER TABLE forgotten ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+        f" CREATE POLICY forgotten_other ON forgotten TO shelfops_operator USING ({OWN})",
+        "DROP TABLE forgotten",
+        "shelfops.E004",
+    ),
+    "a part of a table that has its own policy": (
+        "CREATE TABLE whole (customer_id uuid) PARTITION BY LIST (customer_id);"
+        " ALTER TABLE whole ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+        f" CREATE POLICY whole_tenant ON whole USING ({OWN});"
+        " CREATE TABLE forgotten PARTITION OF whole DEFAULT",
+        "DROP TABLE whole",
+        "shelfops.E004",
+    ),
+    "an heir of a table": (
+        "CREATE TABLE forgotten () INHERITS (products)",
+        "DROP TABLE forgotten",
+        "shelfops.E004",
+    ),
+    "a view that names the function without filtering": (
+        "CREATE VIEW forgotten WITH (security_barrier = true) AS"
+        " SELECT customer_id, current_customer_id() AS mine FROM timeseries.transactions",
+        "DROP VIEW forgotten",
+        "shelfops.E004",
+    ),
+    "a view that asks for the customer in one of two parts": (
+        "CREATE VIEW forgotten WITH (security_barrier = true) AS"
+        " SELECT customer_id FROM timeseries.transactions UNION ALL"
+        f" SELECT customer_id FROM timeseries.transactions WHERE {OWN}",
+        "DROP VIEW forgotten",
+        "shelfops.E004",
+    ),
+    "a view that joins what it does not filter": (
+        "CREATE VIEW forgotten WITH (security_barrier = true) AS"
+        " SELECT a.customer_id, b.sku FROM timeseries.transactions AS a, products AS b"
+        " WHERE a.customer_id = (SELECT current_customer_id())",
+        "DROP VIEW forgotten",
+        "shelfops.E004",
+    ),
+    "a view with a sub-select of everybody's rows": (
+        "CREATE VIEW forgotten WITH (security_barrier = true) AS"
+        " SELECT customer_id, (SELECT max(quantity) FROM timeseries.transactions) AS most"
+        f" FROM timeseries.transactions WHERE {OWN}",
+        "DROP VIEW forgotten",
+        "shelfops.E004",
+    ),
+    "a view in another schema": (
+        "CREATE SCHEMA other; CREATE VIEW other.forgotten AS"
+        " SELECT customer_id FROM timeseries.transactions;"
+        " GRANT SELECT ON other.forgotten TO PUBLIC",
+        "DROP SCHEMA other CASCADE",
+        "shelfops.E004",
+    ),
+    "a column of a table in another schema": (
+        "CREATE SCHEMA other; CREATE TABLE other.forgotten (customer_id uuid, note text);"
+        " GRANT SELECT (note) ON other.forgotten TO shelfops_app",
+        "DROP SCHEMA other CASCADE",
+        "shelfops.E004",
+    ),
+    "a function with the owner's rights": (
+        "CREATE FUNCTION leak() RETURNS SETOF timeseries.transactions"
+        " LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+        " AS 'SELECT * FROM timeseries.transactions'",
+        "DROP FUNCTION leak()",
+        "shelfops.E013",
+    ),
+    "one in another schema that names the function": (
+        "CREATE SCHEMA other; CREATE FUNCTION other.leak() RETURNS bigint"
+        " LANGUAGE sql SECURITY DEFINER"
+        " AS 'SELECT count(*) FROM timeseries.transactions"
+        "     WHERE public.current_customer_id() IS NOT NULL'",
+        "DROP SCHEMA other CASCADE",
+        "shelfops.E013",
+    ),
+    "a trigger's function with the owner's rights": (
+        "CREATE FUNCTION leak() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+        " AS 'BEGIN UPDATE timeseries.transactions SET quantity = 0; RETURN NULL; END';"
+        " REVOKE ALL ON FUNCTION leak() FROM PUBLIC;"
+        " CREATE TRIGGER leak AFTER UPDATE ON products EXECUTE FUNCTION leak()",
+        "DROP FUNCTION leak() CASCADE",
+        "shelfops.E013",
+    ),
+    "a reviewed function that has been changed": (
+        "ALTER FUNCTION take_turn(text, boolean) SET search_path = public",
+        "ALTER FUNCTION take_turn(text, boolean) SET search_path = pg_catalog, pg_temp",
+        "shelfops.E013",
+    ),
+    "a rule with the owner's rights": (
+        "CREATE RULE leak AS ON UPDATE TO products DO ALSO"
+        " UPDATE timeseries.transactions SET quantity = 0",
+        "DROP RULE leak ON products",
+        "shelfops.E013",
+    ),
+    "what everybody may do in the schema": (
+        "GRANT USAGE, CREATE ON SCHEMA public TO PUBLIC",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "shelfops.E015",
+    ),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_it_finds_a_leak(leak: str) -> None:
+    change, back, expected = LEAKS[leak]
+    with changed(change, back):
+        assert set(ids()) == {expected}
+    assert ids() == []
+
+
+@contextmanager
+def altered(change: str, back: str) -> Iterator[None]:
+    """What a role changes about itself, or who may enter: by the log-in that may do so."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(change)
+        try:
+            yield
+        finally:
+            cursor.execute(back)
+
+
+@pytest.mark.parametrize("where", ["", "IN DATABASE {}"])
+def test_it_finds_what_a_role_has_set_for_its_sessions_to_come(where: str) -> None:
+    """It lasts for everybody, and nobody but the check would see it."""
+    role = f"ALTER ROLE shelfops_app {where.format(connections['default'].settings_dict['NAME'])}"
+    with altered(f"{role} SET work_mem = '64kB'", f"{role} RESET work_mem"):
+        [error] = checks.check_database(databases=["default"])
+    assert error.id == "shelfops.E016"
+    assert "shelfops_app SET work_mem=64kB" in error.msg
+
+
+@pytest.mark.parametrize("right", ["CONNECT", "TEMPORARY"])
+def test_it_finds_a_restored_database_that_everybody_may_enter(right: str) -> None:
+    """A restore brings the rows and not who may enter; the hint says what to run."""
+    name = connections["owner"].settings_dict["NAME"]
+    with changed(
+        f"GRANT {right} ON DATABASE {name} TO PUBLIC",
+        f"REVOKE {right} ON DATABASE {name} FROM PUBLIC",
+    ):
+        [error] = checks.check_database(databases=["default"])
+    assert error.id == "shelfops.E015"
+    assert "provision_database" in error.hint and "restore" in error.hint
+
+
 def test_it_finds_a_policy_that_its_owner_is_not_under() -> None:
     with changed(
         "ALTER TABLE products NO FORCE ROW LEVEL SECURITY",

@@ -1,0 +1,81 @@
+"""What the checks cannot judge by its form, as somebody has read it, and why it is right.
+
+A check names what is not here, with the line to add. Add it only after reading it with one
+question: can it show or change a row of another customer?
+"""
+
+# Tables of schema public that hold nothing of a customer.
+UNGUARDED = {
+    "public.django_migrations": "names of migrations",
+    "public.django_content_type": "names of models",
+    "public.auth_permission": "names of permissions",
+    "public.auth_group": "not used: roles are fixed",
+    "public.auth_group_permissions": "not used: roles are fixed",
+}
+
+# Permissive policies that let more through than the customer's own rows, as PostgreSQL prints them
+# while nothing but pg_catalog is on the search path.
+OWN = "(customer_id = ( SELECT public.current_customer_id() AS current_customer_id))"
+MINE = "(user_id = ( SELECT public.current_user_id() AS current_user_id))"
+BY_NOBODY = f"({OWN} OR ((customer_id IS NULL) AND {MINE}))"
+EXPRESSIONS: dict[str, tuple[str, ...]] = {
+    # An operator who is logged in, by a function that reads the user's own row.
+    "customers_logged_in_operator": (
+        "( SELECT public.current_user_is_operator() AS current_user_is_operator)",
+    ),
+    # What an operator did outside any customer is their own to see.
+    "django_admin_log_tenant": (BY_NOBODY,),
+    "log_ins_tenant": (BY_NOBODY,),
+    # A session is seen by its key, which only its browser knows.
+    "django_session_tenant": (
+        "((session_key)::text = ( SELECT NULLIF(current_setting('app.session_key'::text, true),"
+        " ''::text) AS \"nullif\"))",
+    ),
+    # One's own row, and before that the row of the address that is tried.
+    "users_tenant": (
+        f"({OWN} OR {MINE} OR ((email)::text ="
+        " ( SELECT NULLIF(current_setting('app.login_email'::text, true), ''::text)"
+        ' AS "nullif")))',
+    ),
+}
+
+# Functions and rules that work with their owner's rights. The digits change with every change of
+# the definition or of its owner: whoever changes one reads it again.
+REVIEWED: dict[str, str] = {
+    # the customer is the transaction's, not the writer's to name
+    "rule forecasts_insert on public.forecasts": "7c8c99ae2814e33b",
+    # as above
+    "rule inventory_levels_insert on public.inventory_levels": "570f4690558d5b33",
+    # as above
+    "rule transactions_insert on public.transactions": "b22af947d98ff458",
+    # reads and writes tables and views under the owner's own policies
+    "public.evaluate_alerts(text,timestamp with time zone,uuid[])": "ef78cd038c48e0a4",
+    # tells which weeks have a chunk, of all customers together
+    "public.first_without_chunk(text,timestamp with time zone[])": "41a88f3d1b1923c0",
+    # counts under keys that only who knows SECRET_KEY can work out
+    "public.login_attempt(bytea,bytea)": "25bd02d89cc97bf9",
+    # as above
+    "public.login_failed(bytea)": "f0ab01d9c5581e97",
+    # as above
+    "public.login_succeeded(bytea)": "fe3edfb814e418c7",
+    # makes empty chunks of two ledgers, 106 at most
+    "public.make_chunks(text,timestamp with time zone)": "c379338ddc7bcdb7",
+    # under the owner's policies
+    "public.remove_imported_products(uuid)": "c0c10504f93b168e",
+    # as above
+    "public.remove_imported_reorder_points(uuid)": "2dc10333c570bf45",
+    # as above
+    "public.remove_imported_stores(uuid)": "a533dd9ca6414f6b",
+    # writes down days, nothing of a customer
+    "public.request_refresh(timestamp with time zone[])": "ed587c1bb2610601",
+    # a lock whose key holds the customer
+    "public.take_turn(text,boolean)": "c63cc1d01734232f",
+    # as above
+    "public.try_turn(text)": "070d832af67843bf",
+    # customer and import stand in every WHERE
+    "public.undo_inventory_levels(uuid)": "6332886a0f4aabb4",
+    # as above
+    "public.undo_transactions(uuid)": "26432cc0f9e06511",
+    # a trigger that copies rows which the writer was allowed to write
+    "timeseries.keep_first_groups()": "396f7f1f8614998d",
+}
