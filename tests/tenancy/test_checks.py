@@ -268,7 +268,7 @@ def test_it_finds_what_a_role_has_set_for_its_sessions_to_come(where: str) -> No
 
 
 @pytest.mark.parametrize("right", ["CONNECT", "TEMPORARY"])
-def test_it_finds_a_restored_database_that_everybody_may_enter(right: str) -> None:
+def test_it_finds_a_restored_database_that_everybody_may_enter(admin_url: str, right: str) -> None:
     """A restore brings the rows and not who may enter; the hint says what to run."""
     name = connections["owner"].settings_dict["NAME"]
     with changed(

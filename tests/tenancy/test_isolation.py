@@ -337,23 +337,31 @@ def test_it_cannot_read_chunks_or_what_the_aggregates_keep(app, filled: Cast) ->
     assert set(readable) & {name for (name,) in ours} == set()
 
 
-def test_it_lets_no_leaky_function_see_another_customers_rows(app, filled: Cast) -> None:
-    """A cheap function of the attacker's must not run before the tenant's condition does."""
+@pytest.fixture
+def leaky() -> Iterator[None]:
+    """A cheap function that tells what it sees; the application can make none by itself."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE FUNCTION leak(uuid) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS
+            $$ BEGIN
+                IF $1 <> current_customer_id() THEN
+                    RAISE EXCEPTION 'leaked %', $1;
+                END IF;
+                RETURN true;
+            END $$
+            """
+        )
+        yield
+        cursor.execute("DROP FUNCTION leak(uuid)")
+
+
+def test_it_lets_no_leaky_function_see_another_customers_rows(app, filled: Cast, leaky) -> None:
+    """It must not run before the tenant's condition does."""
     act_as(app, filled)
-    app.execute(
-        """
-        CREATE FUNCTION pg_temp.leak(uuid) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS
-        $$ BEGIN
-            IF $1 <> current_setting('app.current_customer_id')::uuid THEN
-                RAISE EXCEPTION 'leaked %', $1;
-            END IF;
-            RETURN true;
-        END $$
-        """
-    )
     for relation in tenant_relations(app):
         app.execute(
-            sql.SQL("SELECT count(*) FROM {} WHERE pg_temp.leak(customer_id)").format(
+            sql.SQL("SELECT count(*) FROM {} WHERE leak(customer_id)").format(
                 sql.Identifier(relation)
             )
         )
