@@ -4,15 +4,24 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelect2Widget
+from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldBooleanSwitchWidget
 
 from inventory.models import Product, ReorderPoint, Store
+from inventory.time_zones import has_history, warning
 
 
 class StoreForm(forms.ModelForm):
     time_zone = forms.ChoiceField(
         widget=UnfoldAdminSelect2Widget,
         help_text="The store's business days follow this zone, for example America/New_York.",
+    )
+
+    # Asked only of those who change the zone of a store that has sales or counts.
+    from_tomorrow = forms.BooleanField(
+        required=False,
+        label="From tomorrow on",
+        help_text="Days until today keep the old time zone.",
+        widget=forms.HiddenInput,
     )
 
     class Meta:
@@ -25,6 +34,15 @@ class StoreForm(forms.ModelForm):
             zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
             self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]
             self.fields["time_zone"].initial = "UTC"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        old, new = str(self.initial.get("time_zone")), cleaned.get("time_zone")
+        if not self.instance._state.adding and new and new != old and has_history(self.instance.pk):
+            self.fields["from_tomorrow"].widget = UnfoldBooleanSwitchWidget()
+            if not cleaned.get("from_tomorrow"):
+                self.add_error("time_zone", warning(self.instance, old, new))
+        return cleaned
 
 
 class ProductForm(forms.ModelForm):

@@ -57,7 +57,7 @@ SELECT line_number, store_id, product_id, sold_at, business_date, receipt, line,
        END) AS problem
 FROM (
     SELECT line_number, flaw, store_id, product_id, moment AS sold_at, skipped, repeated,
-           (moment AT TIME ZONE stores.time_zone)::date AS business_date, receipt, line,
+           (moment AT TIME ZONE own_zone)::date AS business_date, receipt, line,
            units AS quantity, amount AS total_amount,
            coalesce(staged.unit_price, amount / nullif(units, 0), amount) AS unit_price
     FROM staged

@@ -21,6 +21,9 @@ STATEMENTS = (
     INSERT INTO inventory_levels (store_id, product_id, timestamp, quantity_on_hand)
     VALUES (%(store)s, %(product)s, %(at)s, 5)
     """,
+    # Changed back on the same day: the zone is kept of the days before.
+    "UPDATE stores SET time_zone = 'Asia/Tokyo' WHERE store_id = %(store)s",
+    "UPDATE stores SET time_zone = 'America/New_York' WHERE store_id = %(store)s",
     """
     INSERT INTO current_stock (store_id, product_id, timestamp, quantity_on_hand)
     VALUES (%(store)s, %(product)s, %(at)s, 5)

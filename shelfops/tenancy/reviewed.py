@@ -68,6 +68,10 @@ REVIEWED: dict[str, str] = {
     "public.remove_imported_stores(uuid)": "a533dd9ca6414f6b",
     # writes down days, nothing of a customer
     "public.request_refresh(timestamp with time zone[])": "ed587c1bb2610601",
+    # a trigger: the store is one that the writer was allowed to change, with its own customer
+    "public.keep_time_zone()": "99060fed060679fb",
+    # yes or no, of a store of the current customer's ledgers alone
+    "public.store_has_history(uuid)": "b16e154a95bf40f2",
     # a lock whose key holds the customer
     "public.take_turn(text,boolean)": "c63cc1d01734232f",
     # as above

@@ -155,6 +155,15 @@ def page(draft: ImportDraft, outcome: str, number: int) -> list[Row]:
     return rows(queries.PAGE, params)
 
 
+def zone_changes(draft: ImportDraft) -> int:
+    """How many stores keep their old time zone for the days that they have already."""
+    if draft.kind != STORES.name:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(queries.ZONE_CHANGES, {"draft_id": draft.pk})
+        return int(cursor.fetchone()[0])
+
+
 def apply(draft: ImportDraft, user: User) -> ImportBatch:
     """Do what the draft shows, all of it, and leave a record; Changed if that is not possible.
 

@@ -79,6 +79,13 @@ WHERE draft_id = %(draft_id)s AND (%(outcome)s = '' OR outcome = %(outcome)s)
 ORDER BY line_number LIMIT %(limit)s OFFSET %(offset)s
 """
 
+# Stores with sales or counts whose zone the draft changes.
+ZONE_CHANGES = """
+SELECT count(*) FROM import_draft_rows
+WHERE draft_id = %(draft_id)s AND outcome = 'changed' AND before ? 'time_zone'
+  AND store_has_history(target_id)
+"""
+
 KEEP_REFUSED = """
 INSERT INTO refused_rows AS refused
        (batch_id, kind, source_hash, line_number, field, reason, content)

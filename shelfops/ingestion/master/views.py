@@ -170,6 +170,7 @@ def preview(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         tabs=tabs,
         pages=pages,
         outcome=outcome,
+        zone_changes=drafts.zone_changes(draft),
     )
 
 
@@ -215,6 +216,8 @@ def reason_to_wait(request: HttpRequest, draft: ImportDraft) -> str:
             f"{draft.rows_refused:,} rows are refused. Correct them in the file and upload it"
             " again, or tick that they are left out."
         )
+    if not request.POST.get("from_tomorrow") and drafts.zone_changes(draft):
+        return "Tick that the new time zones hold from tomorrow on, or leave them out of the file."
     return ""
 
 
