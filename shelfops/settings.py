@@ -115,17 +115,23 @@ ALIASES = {
     "owner": "DATABASE_OWNER_URL",
     "operator": "DATABASE_OPERATOR_URL",
 }
+# A process has the log-ins that it is given. The web is given DATABASE_URL alone: a variable that
+# is set and empty withholds a log-in, from .env and of the embedded engine, too.
+WITHHELD = {name for name in ALIASES.values() if os.environ.get(name) == ""}
 DATABASE_URLS = {name: secret(name) for name in ALIASES.values()}
 if not any(DATABASE_URLS.values()):
     DATABASE_URLS = database_urls(BASE_DIR)
-for name, url in DATABASE_URLS.items():
-    if not url:
-        raise ImproperlyConfigured(
-            f"{name} is not set. A server needs all three of {', '.join(DATABASE_URLS)};"
-            " `manage.py provision_database ADMIN_URL` prints them."
-            " With none of them set, the embedded engine is used."
-        )
-DATABASES = {alias: database(name, DATABASE_URLS[name]) for alias, name in ALIASES.items()}
+DATABASE_URLS = {name: url for name, url in DATABASE_URLS.items() if url and name not in WITHHELD}
+if "DATABASE_URL" not in DATABASE_URLS:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not set. `manage.py provision_database ADMIN_URL` prints it. With none of"
+        f" {', '.join(ALIASES.values())} set, the embedded engine is used."
+    )
+DATABASES = {
+    alias: database(name, DATABASE_URLS[name])
+    for alias, name in ALIASES.items()
+    if name in DATABASE_URLS
+}
 # psycopg's own pool; 0 turns it off, as PgBouncer in front of the server wants.
 if pool_size := whole_number("DATABASE_POOL_SIZE", 10):
     DATABASES["default"]["OPTIONS"]["pool"] = {  # type: ignore[index]

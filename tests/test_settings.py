@@ -49,8 +49,6 @@ def test_it_starts_with_all_that_it_needs() -> None:
     [
         ("SECRET_KEY", None),
         ("SECRET_KEY", ""),
-        ("DATABASE_OWNER_URL", None),
-        ("DATABASE_OPERATOR_URL", None),
         ("DATABASE_URL", None),
         ("DATABASE_URL", "not a url"),
         ("DATABASE_URL", "mysql://a:b@c/d"),
@@ -144,6 +142,30 @@ def test_it_wants_no_encryption_within_this_machine(url: str) -> None:
 )
 def test_it_sees_another_machine_in_the_environment(name: str, value: str) -> None:
     assert exposed("postgresql://a:b@/db", **{name: value})
+
+
+def test_it_starts_the_web_without_the_owners_and_the_operators_log_ins() -> None:
+    assert start(DATABASE_OWNER_URL=None, DATABASE_OPERATOR_URL=None).returncode == 0
+
+
+def test_it_withholds_from_the_web_what_its_environment_holds() -> None:
+    """Loading the WSGI entry point, short of the checks, which find no server at this address."""
+    code = """
+import django.core.management.base as base
+base.BaseCommand.check = lambda *args, **kwargs: None
+import os, shelfops.wsgi
+from django.db import connections
+print(sorted(connections), [os.environ[n] for n in ("DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL")])
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], **GOOD},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip() == "['default'] ['', '']"
 
 
 def test_it_reads_a_secret_from_a_file(tmp_path: Path) -> None:

@@ -31,6 +31,16 @@ def check_database(
     """All checks, for the aliases asked for; what cannot be reached is named, not raised."""
     messages: list[CheckMessage] = []
     for alias in databases or ():
+        if alias not in connections:
+            messages.append(
+                Error(
+                    f"{settings.ALIASES[alias]} is not set, or withheld from this process.",
+                    hint="`manage.py provision_database ADMIN_URL` prints it. Commands need it,"
+                    " the web does not.",
+                    id="shelfops.E007",
+                )
+            )
+            continue
         try:
             reach(alias)
             messages += engine_errors(alias)

@@ -91,6 +91,24 @@ def set_role(connection: Connection, role: str, settings: dict[str, str]) -> Non
         )
 
 
+# Every server has them and lets everybody in: from there, too, a role could end its sessions here.
+NEIGHBOURS = ("postgres", "template1")
+
+
+def keep_signals(connection: Connection) -> None:
+    """Leave ending others' work in the connected database to those who are made for it."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        connection.execute(
+            """
+            REVOKE EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint),
+                pg_cancel_backend(integer) FROM PUBLIC;
+            GRANT EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint),
+                pg_cancel_backend(integer) TO pg_signal_backend;
+            """
+        )
+
+
 def create_database(connection: Connection, name: str) -> None:
     """The database `name`, the owner role's, if the server has none of that name."""
     if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -18,6 +19,8 @@ from shelfops.embedded.errors import EngineError
 from shelfops.embedded.serve import serving
 
 HOST = "127.0.0.1"
+# Log-ins that a child process does not need are withheld from it.
+OWNER, OPERATOR = "DATABASE_OWNER_URL", "DATABASE_OPERATOR_URL"
 
 
 class Command(BaseCommand):
@@ -55,13 +58,11 @@ class Command(BaseCommand):
         os.environ.setdefault("SITE_URL", f"http://{HOST}:{port}")
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         with ExitStack() as stack:
-            stack.enter_context(
-                stopping([*manage, "run_jobs", "--every", "60", "--verbosity", "0"])
-            )
-            stack.enter_context(
-                stopping([*manage, "send_notifications", "--every", "30", "--verbosity", "0"])
-            )
-            web = stack.enter_context(stopping(web_command(port)))
+            jobs = [*manage, "run_jobs", "--every", "60", "--verbosity", "0"]
+            mails = [*manage, "send_notifications", "--every", "30", "--verbosity", "0"]
+            stack.enter_context(stopping(jobs, without=[OPERATOR]))
+            stack.enter_context(stopping(mails, without=[OWNER]))
+            web = stack.enter_context(stopping(web_command(port), without=[OWNER, OPERATOR]))
             wait_until_served(port, web)
             self.stdout.write(welcome(port))
             if web.wait():
@@ -90,12 +91,16 @@ def refuse_occupied(port: int) -> None:
 class stopping:  # noqa: N801  (reads as a verb where it is used)
     """A child process for the length of a block: asked to end at its end, and waited for."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], without: Sequence[str] = ()) -> None:
         self.command = command
+        empty = {name: "" for variable in without for name in (variable, f"{variable}_FILE")}
+        self.environment = {**os.environ, **empty}
 
     def __enter__(self) -> "subprocess.Popen[bytes]":
         # A session of its own: Ctrl-C reaches this process alone, which then stops the child.
-        self.child = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603
+        self.child = subprocess.Popen(  # noqa: S603
+            self.command, env=self.environment, start_new_session=True
+        )
         return self.child
 
     def __exit__(self, *exc: object) -> None:

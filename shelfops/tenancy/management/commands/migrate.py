@@ -1,5 +1,8 @@
-from django.core.management.base import CommandParser
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
+from django.db import connections
 
 
 class Command(migrate.Command):
@@ -8,3 +11,8 @@ class Command(migrate.Command):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["database"] not in connections:
+            raise CommandError("DATABASE_OWNER_URL is not set: the owner changes the schema.")
+        super().handle(*args, **options)

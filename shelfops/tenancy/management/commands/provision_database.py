@@ -68,6 +68,9 @@ def provision_server(
         provision.require_timescaledb(connection)
         passwords = provision.provision_roles(connection, passwords)
         provision.create_database(connection, database)
+    for neighbour in provision.NEIGHBOURS:
+        with psycopg.connect(admin_url, dbname=neighbour, autocommit=True) as connection:
+            provision.keep_signals(connection)
     with psycopg.connect(admin_url, dbname=database, autocommit=True) as connection:
         provision.provision_database(connection)
     host = parts.netloc.rpartition("@")[2]
