@@ -1,6 +1,7 @@
 """The home page: figures against DuckDB over the plain rows, and what each role sees of them."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from django.db import connection, transaction
@@ -83,7 +84,7 @@ def test_it_compares_the_last_day_with_the_same_weekday(cast, client_of, trade, 
     found = sections(client_of, user)["Sales"]
     assert values(found) == {
         "Revenue (USD)": f"{expected['revenue']:,.2f}",
-        "Units": f"{round(expected['units'])}",
+        "Units": f"{Decimal(expected['units']).quantize(Decimal(1), ROUND_HALF_UP)}",
         "Baskets": f"{expected['baskets']}",
     }
     revenue, week, average = (expected[key] for key in ("revenue", "week_before", "average"))

@@ -3,7 +3,7 @@
 from calendar import day_abbr
 from collections import defaultdict
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -88,7 +88,8 @@ def test_it_adds_up_each_hour_of_the_week(cast, client_of, season):
         assert row["Revenue before (USD)"] == money(before[hour])
         days = sum(day_abbr[ago(n).weekday()] == row["Weekday"] for n in range(30))
         assert int(row["Days"]) == days
-        assert row["Revenue a day (USD)"] == money(round(expected[hour] / days, 2))
+        each = (expected[hour] / days).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        assert row["Revenue a day (USD)"] == money(each)
     assert total["Revenue (USD)"] == money(season.total("amount", ago(29), ago(0)))
     assert (total["Days"], total["Revenue a day (USD)"]) == ("30", "")
 
