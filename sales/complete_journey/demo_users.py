@@ -64,7 +64,7 @@ def ensure_user(customer: Customer, role: Role, name: str, email: str, password:
     user = User(email=email, customer=customer, name=name, role=role)
     validate_password(password, user)
     user.set_password(password)
-    user.save()
+    user.save(using="default")  # its customer was read by another log-in
     if role in STORE_SCOPED:
         StoreAssignment.objects.bulk_create(
             StoreAssignment(user=user, store_id=store_id) for store_id in busiest_stores()

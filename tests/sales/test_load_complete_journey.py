@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 
 from inventory.models import CurrentStock, StoreAssignment
 from sales.complete_journey import catalogue, load, stock, stores
-from sales.complete_journey.demo_users import ensure_demo_users
+from sales.complete_journey.demo_users import demo_password, ensure_demo_users
 from sales.complete_journey.load import load_year, weeks_until
 from sales.complete_journey.source import LAST_DAY, data_file, read_catalogue, read_lines
 from shelfops.ingestion import feeds
@@ -428,6 +428,18 @@ def test_it_makes_people_once_and_gives_them_stores(loaded: Loaded) -> None:
         assigned = StoreAssignment.objects.filter(user=manager).values_list("store", flat=True)
         busiest = "SELECT store_id FROM transactions GROUP BY 1 ORDER BY count(*) DESC LIMIT 3"
         assert {(store,) for store in assigned} == set(query(loaded.customers[0], busiest))
+
+
+def test_it_makes_log_ins_of_all_stores_too_and_says_so(monkeypatch) -> None:
+    command = "sales.management.commands.load_complete_journey"
+    monkeypatch.setattr(f"{command}.load_year", lambda *asked: [])
+    monkeypatch.setattr(f"{command}.compress_old_chunks", lambda: None)
+    output = StringIO()
+    call_command("load_complete_journey", all=True, stdout=output)
+    assert f"Log in with the password {demo_password()} as" in output.getvalue()
+    for email in ("admin@marigold-markets.example", "staff@harbor-pine-grocers.example"):
+        assert email in output.getvalue()
+        assert authenticate(username=email, password=demo_password()) is not None
 
 
 def test_it_refuses_too_few_stores() -> None:
