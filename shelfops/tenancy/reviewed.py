@@ -50,8 +50,10 @@ REVIEWED: dict[str, str] = {
     "rule transactions_insert on public.transactions": "b22af947d98ff458",
     # reads and writes tables and views under the owner's own policies
     "public.evaluate_alerts(text,timestamp with time zone,uuid[])": "ef78cd038c48e0a4",
-    # tells which weeks have a chunk, of all customers together; printed otherwise after a restore
-    "public.first_without_chunk(text,timestamp with time zone[])": "41a88f3d1b1923c0 0f23a9adbb8f3cca",
+    # tells which weeks have a chunk, of all customers together (twice: as made, as restored)
+    "public.first_without_chunk(text,timestamp with time zone[])": (
+        "41a88f3d1b1923c0 0f23a9adbb8f3cca"
+    ),
     # counts under keys that only who knows SECRET_KEY can work out
     "public.login_attempt(bytea,bytea)": "25bd02d89cc97bf9",
     # as above
