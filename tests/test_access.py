@@ -16,8 +16,8 @@ from django.db import connections
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from shelfops.tenancy.acting import enter
 from shelfops.tenancy.context import set_local, tenant
-from shelfops.tenancy.middleware import ACTING_KEY
 from shelfops.tenancy.models import Customer, User
 from shelfops.tenancy.roles import Role
 from tests.cast import Cast
@@ -114,7 +114,7 @@ def clients(cast: Cast) -> dict[str, Client]:
     made = {role: logged_in(user) for role, user in cast.people().items()}
     acting = logged_in(cast.operator)
     session = acting.session
-    session[ACTING_KEY] = str(cast.customer.pk)
+    enter(session, cast.customer.pk)
     session.save()
     ordered = {"anonymous": Client(), "acting": acting, **made}
     for client in ordered.values():

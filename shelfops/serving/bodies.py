@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import resolve
 
-from shelfops.tenancy.middleware import ACTING_KEY
+from shelfops.tenancy import acting
 from shelfops.tenancy.models import User
 
 KILOBYTE, MEGABYTE = 1024, 1024 * 1024
@@ -123,7 +123,7 @@ def is_welcome(request: HttpRequest, taker: Taker, length: int) -> bool:
         user = get_user(request)
         if not isinstance(user, User):
             return False
-        user.acting = user.is_operator and ACTING_KEY in request.session
+        user.acting = user.is_operator and acting.customer_id(request.session) is not None
         return taker.allows(user)
 
 

@@ -159,7 +159,7 @@ class LogInAdmin(ReadOnlyAdmin):
 @admin.register(CustomerAccess)
 class CustomerAccessAdmin(ReadOnlyAdmin):
     empty_text = "No platform operator has acted as your company."
-    list_display = ("at", "operator_email", "action_label", "reason")
+    list_display = ("at", "operator_email", "action_label", "ends_at", "reason")
     list_display_links = None
     list_filter = (("action", ChoicesDropdownFilter),)
     search_fields = ("operator_email", "reason")

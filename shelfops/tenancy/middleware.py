@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from uuid import UUID
 
+from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
+from shelfops.tenancy import acting
 from shelfops.tenancy.context import bound, set_local, stream_as
 from shelfops.tenancy.models import Customer, User
 
-ACTING_KEY = "acting_customer_id"
 # Pages that open transactions of their own, if any: see shelfops/ingestion/uploads/views.py.
 OUTSIDE = ("/imports/files/", "/imports/progress/")
 
@@ -33,7 +40,7 @@ class TenantMiddleware:
             request.customer = customer  # type: ignore[attr-defined]
             set_local("current_customer_id", customer.pk if customer else None)
             if customer is None:
-                return self.get_response(request)
+                return after_the_hour(request) or self.get_response(request)
             with bound(customer.pk):
                 response = self.get_response(request)
             if isinstance(response, StreamingHttpResponse) and not response.is_async:
@@ -53,14 +60,28 @@ class TenantMiddleware:
             return None
         if not user.is_operator:
             return user.customer
-        customer = acting_customer(request.session.get(ACTING_KEY))
+        customer = acting_customer(acting.customer_id(request.session))
         user.acting = customer is not None
         return customer
 
 
-def acting_customer(customer_id: str | None) -> Customer | None:
+def after_the_hour(request: HttpRequest) -> HttpResponse | None:
+    """Where an operator goes whose acting as a customer has just come to its end."""
+    if not (isinstance(request.user, User) and acting.has_ended(request.session)):
+        return None
+    customer = acting.log_end(request)
+    if customer is None:
+        return None
+    messages.warning(request, f"Acting as {customer} ended after an hour. Say why to go on.")
+    again = reverse("start-acting", args=[customer.pk])
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204, headers={"HX-Redirect": again})
+    return HttpResponseRedirect(again)
+
+
+def acting_customer(customer_id: UUID | None) -> Customer | None:
     """The customer that an operator's session names, if there still is one."""
     if customer_id is None:
         return None
-    set_local("current_customer_id", UUID(customer_id))
+    set_local("current_customer_id", customer_id)
     return Customer.objects.filter(pk=customer_id).first()

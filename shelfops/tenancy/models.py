@@ -182,6 +182,7 @@ class CustomerAccess(TenantModel):
     action = models.CharField(max_length=8, choices=Action)
     reason = models.CharField(max_length=255)
     at = models.DateTimeField("when", default=timezone.now)
+    ends_at = models.DateTimeField("ends at the latest", null=True)  # of a start
 
     class Meta:
         db_table = "customer_access"

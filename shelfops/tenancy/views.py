@@ -9,12 +9,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
-from shelfops.tenancy.context import tenant
+from shelfops.tenancy import acting
 from shelfops.tenancy.forms import ActForm
-from shelfops.tenancy.middleware import ACTING_KEY
-from shelfops.tenancy.models import Customer, CustomerAccess
-
-REASON_KEY = "acting_reason"
+from shelfops.tenancy.models import Customer
 
 
 def start_acting(request: HttpRequest, customer_id: UUID) -> HttpResponse:
@@ -31,30 +28,15 @@ def start_acting(request: HttpRequest, customer_id: UUID) -> HttpResponse:
             "acting_customer": customer,
         }
         return TemplateResponse(request, "tenancy/act.html", context)
-    begin(request, customer, form.cleaned_data["reason"])
+    acting.log_start(request, customer, form.cleaned_data["reason"])
     return redirect("admin:index")
-
-
-def begin(request: HttpRequest, customer: Customer, reason: str) -> None:
-    with tenant(customer):
-        log(request, CustomerAccess.Action.START, reason)
-    request.session[ACTING_KEY] = str(customer.pk)
-    request.session[REASON_KEY] = reason
-    request.session.cycle_key()
-
-
-def log(request: HttpRequest, action: CustomerAccess.Action, reason: str) -> None:
-    email = request.user.email  # type: ignore[union-attr]
-    CustomerAccess.objects.create(operator_email=email, action=action, reason=reason)
 
 
 def stop_acting_as(request: HttpRequest) -> bool:
     """Log the end and forget the customer; False if nobody was acting."""
     if not getattr(request.user, "acting", False):
         return False
-    log(request, CustomerAccess.Action.STOP, request.session.pop(REASON_KEY, ""))
-    request.session.pop(ACTING_KEY)
-    request.session.cycle_key()
+    acting.log_end(request)
     return True
 
 

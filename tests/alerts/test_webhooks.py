@@ -15,8 +15,8 @@ from alerts.webhooks.deliver import BACK_OFF, deliver
 from alerts.webhooks.models import WebhookDelivery, WebhookEndpoint
 from alerts.webhooks.post import Answer
 from alerts.webhooks.signature import headers
+from shelfops.tenancy.acting import enter
 from shelfops.tenancy.context import tenant
-from shelfops.tenancy.middleware import ACTING_KEY
 from tests.alerts.raising import raised
 from tests.cast import Cast
 
@@ -170,7 +170,7 @@ def test_it_shows_the_secret_once_and_to_the_admin_only(cast: Cast, endpoint, cl
     page = reverse("admin:alerts_webhookendpoint_secret", args=[endpoint.pk])
     acting = client_of(cast.operator)
     session = acting.session
-    session[ACTING_KEY] = str(cast.customer.pk)
+    enter(session, cast.customer.pk)
     session.save()
     for client in (acting, client_of(cast.manager), client_of(cast.staff)):
         assert client.post(page).status_code == 403

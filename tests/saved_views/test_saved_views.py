@@ -13,8 +13,8 @@ from psycopg import errors
 from inventory.models import StoreAssignment
 from shelfops.saved_views.models import SavedView
 from shelfops.saved_views.views import MOST_VIEWS
+from shelfops.tenancy.acting import enter
 from shelfops.tenancy.context import set_local, tenant
-from shelfops.tenancy.middleware import ACTING_KEY
 from tests.cast import Cast
 from tests.reports.shop import text
 
@@ -176,7 +176,7 @@ def test_it_shows_and_changes_nobody_elses(cast: Cast, client_of) -> None:
 def test_it_is_not_for_operators(cast: Cast, client_of) -> None:
     acting = client_of(cast.operator)
     session = acting.session
-    session[ACTING_KEY] = str(cast.customer.pk)
+    enter(session, cast.customer.pk)
     session.save()
     save(client_of(cast.admin), "Mine", default="1")
     page = acting.get(SALES)

@@ -8,8 +8,9 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
 from inventory.models import Product, Store
+from shelfops.tenancy.acting import enter
 from shelfops.tenancy.context import NoTenant, current_customer_id, set_local, stream_as, tenant
-from shelfops.tenancy.middleware import ACTING_KEY, TenantMiddleware
+from shelfops.tenancy.middleware import TenantMiddleware
 from shelfops.tenancy.models import User
 from tests.cast import Cast
 
@@ -84,12 +85,14 @@ def test_it_lets_only_an_operator_act_as_a_customer(cast: Cast) -> None:
     def view(request) -> HttpResponse:
         return HttpResponse(f"{request.customer}/{request.user.acting}")
 
-    acting = {ACTING_KEY: str(cast.other_customer.pk)}
+    acting: dict = {}
+    enter(acting, cast.other_customer.pk)
     served = TenantMiddleware(view)(request_of(cast.operator, **acting))
     assert served.content == b"Rival Foods/True"
     served = TenantMiddleware(view)(request_of(cast.admin, **acting))
     assert served.content == b"Acme Grocers/False"
-    served = TenantMiddleware(view)(request_of(cast.operator, **{ACTING_KEY: str(uuid4())}))
+    enter(acting, uuid4())
+    served = TenantMiddleware(view)(request_of(cast.operator, **acting))
     assert served.content == b"None/False"
 
 

@@ -30,7 +30,7 @@ from shelfops.ingestion.uploads.running import PERMISSION, refusal, start
 from shelfops.ingestion.uploads.spool import UNDER_WAY, Upload, sweep
 from shelfops.ingestion.uploads.tickets import Ticket
 from shelfops.serving.bodies import Taker, takes_files
-from shelfops.tenancy.middleware import ACTING_KEY
+from shelfops.tenancy import acting
 
 View = Callable[..., HttpResponse]
 
@@ -123,7 +123,7 @@ def allow(request: HttpRequest, ticket: Ticket) -> None:
     user = request.user
     if str(user.pk) != ticket.user:
         raise PermissionDenied
-    user.acting = ticket.acting and request.session.get(ACTING_KEY) == ticket.customer  # type: ignore[union-attr]
+    user.acting = ticket.acting and str(acting.customer_id(request.session)) == ticket.customer  # type: ignore[union-attr]
     if not user.acting and str(user.customer_id) != ticket.customer:  # type: ignore[union-attr]
         raise PermissionDenied
     if not user.has_perm(PERMISSION):
