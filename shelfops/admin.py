@@ -13,6 +13,8 @@ from django.core.paginator import InvalidPage, Page, Paginator
 from django.db import IntegrityError, models
 from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -61,8 +63,19 @@ class LookAheadPaginator(Paginator):
         return page
 
 
+class UnusableFilter(Exception):  # noqa: N818  (said to the user, not an error of the code)
+    """What the address says that the list cannot do; the text is shown."""
+
+
 class PagedChangeList(ChangeList):
     """A list that shows one page and whether there are more, whatever the size of the table."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """The list's own filters and no other lookup: those reach fields and errors at will."""
+        found = super().get_filters(request)
+        if unknown := sorted(found[2]):
+            raise UnusableFilter(f"This list has no filter {', '.join(unknown)}.")
+        return found
 
     def get_results(self, request: HttpRequest) -> None:
         self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
@@ -133,6 +146,36 @@ class BackOfficeAdmin(StoreScoped, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PagedChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Asked before the filters take what is theirs; PagedChangeList refuses all the rest."""
+        return True
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        try:
+            return super().get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            raise UnusableFilter(
+                "A filter has a value that it cannot use, or there is no such page."
+            ) from error
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)  # type: ignore[no-any-return]
+        except UnusableFilter as problem:
+            return self.unusable(request, problem)
+
+    def unusable(self, request: HttpRequest, problem: UnusableFilter) -> HttpResponse:
+        options = self.model._meta
+        context = {
+            **self.admin_site.each_context(request),
+            "title": str(options.verbose_name_plural).capitalize(),
+            "problem": str(problem),
+            "list_url": reverse(f"admin:{options.app_label}_{options.model_name}_changelist"),
+        }
+        return TemplateResponse(request, "admin/unusable_filter.html", context, status=400)
 
     def get_paginator(
         self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any

@@ -92,9 +92,6 @@ class UserAdmin(BackOfficeAdmin, DjangoUserAdmin):  # type: ignore[misc]
     def stores_assigned(self, user: User) -> str:
         return str(user.store_count) if user.role in STORE_SCOPED else "All"  # type: ignore[attr-defined]
 
-    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
-        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
-
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
     ) -> Any:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 
+from shelfops.admin import UnusableFilter
 from shelfops.ingestion.master import export
 from shelfops.ingestion.master.kinds import Kind
 
@@ -35,13 +35,13 @@ class InFiles:
         return f"{options.app_label}_{options.model_name}_export_{file_type}"
 
     def export(self, request: HttpRequest, file_type: str) -> HttpResponseBase:
-        """The rows of the list as a file; a filter that it does not know leads back to it."""
+        """The rows of the list as a file."""
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
         try:
             rows = self.get_changelist_instance(request).queryset  # type: ignore[attr-defined]
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(reverse(self.master.changelist))
+        except UnusableFilter as problem:
+            return self.unusable(request, problem)  # type: ignore[attr-defined,no-any-return]
         return export.response(self.master, rows, file_type)
 
     def changelist_view(

@@ -1,0 +1,140 @@
+"""Every list answers every lookup of every field: rows for what its filters offer, else 400."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib import admin
+from django.db.models import ForeignKey
+from django.test import RequestFactory
+from django.urls import reverse
+
+from shelfops.tenancy.context import set_local, tenant
+from tests.cast import Cast
+from tests.rows import fill
+
+# For each kind of trouble that PostgreSQL or Python has with a value.
+HOSTILE = ("(", "99999", "-1", "99999999999999999999", "x", "", "2026-13-45", "1,2", "[", "\\")
+SIX = (
+    "name__regex=(",
+    "name__iregex=(",
+    "created_at__year=99999",
+    "created_at__year__gte=99999",
+    "created_at__iso_year=99999",
+    "created_at__date__year=99999",
+)
+LISTS = {
+    f"{model._meta.app_label}_{model._meta.model_name}": model_admin
+    for model, model_admin in admin.site._registry.items()
+}
+
+
+def lookups(model) -> Iterator[str]:
+    """Every field of the model and of what it refers to, with every lookup and transform."""
+    for field in model._meta.get_fields():
+        if not getattr(field, "concrete", False):
+            continue
+        paths = [(field.name, field)]
+        if isinstance(field, ForeignKey):
+            related = field.related_model._meta.concrete_fields
+            paths += [(f"{field.name}__{other.name}", other) for other in related]
+        for path, last in paths:
+            yield path
+            for name, lookup in last.get_lookups().items():
+                yield f"{path}__{name}"
+                if hasattr(lookup, "get_lookups"):  # a transform
+                    yield f"{path}__{name}__gte"
+
+
+def offered(model_admin, request) -> set[str]:
+    """What the list's own filters understand."""
+    return {
+        str(name)
+        for spec in model_admin.get_changelist_instance(request).filter_specs
+        for name in spec.expected_parameters()
+    }
+
+
+def request_of(cast: Cast, query: dict[str, str]):
+    request = RequestFactory().get("/", query)
+    request.user, request.customer = cast.admin, cast.customer
+    return request
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "tenancy_customer"])
+def test_it_refuses_every_lookup_that_no_filter_offers(cast: Cast, name: str) -> None:
+    model_admin, failures, refused = LISTS[name], [], 0
+    with tenant(cast.customer):
+        set_local("current_user_id", cast.admin.pk)
+        known = offered(model_admin, request_of(cast, {}))
+        for lookup in lookups(model_admin.model):
+            value = "(" if "regex" in lookup else "99999"
+            try:
+                response = model_admin.changelist_view(request_of(cast, {lookup: value}))
+            except Exception as error:
+                failures.append((lookup, repr(error)))
+                continue
+            refused += response.status_code == 400
+            if response.status_code != 400 and lookup not in known:
+                failures.append((lookup, response.status_code))
+    assert failures == []
+    assert refused > 10
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "tenancy_customer"])
+def test_it_answers_whatever_value_its_own_filters_are_given(cast, client_of, name) -> None:
+    fill(cast.customer, cast.store, cast.product)
+    client = client_of(cast.admin)
+    client.raise_request_exception = False
+    url = reverse(f"admin:{name}_changelist")
+    specs = client.get(url).context["cl"].filter_specs
+    names = [str(name) for spec in specs for name in spec.expected_parameters()]
+    wrong = {
+        (name, value): status
+        for name in names
+        for value in HOSTILE
+        if (status := client.get(url, {name: value}).status_code) not in (200, 400)
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("query", SIX)
+def test_it_says_what_is_wrong_in_the_products_own_page(cast, client_of, query) -> None:
+    for name in ("inventory_store", "inventory_product"):
+        client = client_of(cast.admin)
+        client.raise_request_exception = False
+        url = reverse(f"admin:{name}_changelist")
+        response = client.get(f"{url}?{query}")
+        page = response.content.decode()
+        assert response.status_code == 400
+        assert query.partition("=")[0] in page
+        assert f'href="{url}"' in page
+        assert response.context["sidebar_navigation"]
+
+
+@pytest.mark.parametrize("name", ["inventory_product", "inventory_store"])
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_it_exports_nothing_by_such_a_filter(cast, client_of, name, kind) -> None:
+    client = client_of(cast.admin)
+    client.raise_request_exception = False
+    url = reverse(f"admin:{name}_export_{kind}")
+    for query in ("name__regex=(", "created_at__year=99999", "unknown=1"):
+        assert client.get(f"{url}?{query}").status_code == 400
+
+
+def test_it_follows_the_links_of_the_products_own_pages(cast, client_of) -> None:
+    client = client_of(cast.admin)
+    points = reverse("admin:inventory_reorderpoint_changelist")
+    query = {"in_force": "all", "q": "MILK-1", "store__store_id__exact": str(cast.store.pk)}
+    assert client.get(points, query).status_code == 200
+    assert client.get(points, {"is_active__exact": "1"}).status_code == 400
+    users = reverse("admin:tenancy_user_changelist")
+    assert client.get(users, {"role__exact": "staff", "o": "1", "p": "1"}).status_code == 200
+
+
+def test_an_operators_list_refuses_them_too(cast, client_of) -> None:
+    client = client_of(cast.operator)
+    client.raise_request_exception = False
+    url = reverse("admin:tenancy_customer_changelist")
+    for query in ("name__regex=(", "created_at__year=99999", "customer_id__exact=x"):
+        assert client.get(f"{url}?{query}").status_code == 400
+    assert client.get(url, {"is_active__exact": "1"}).status_code == 200
