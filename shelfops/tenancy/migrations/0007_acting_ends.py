@@ -8,7 +8,7 @@ NO_ENDS_AT = "ALTER TABLE customer_access DROP COLUMN IF EXISTS ends_at;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenancy", "0005_no_temporary")]
+    dependencies = [("tenancy", "0006_operators_read")]
 
     operations = [
         RunSQL(
