@@ -9,15 +9,22 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
+from shelfops.logs import PROOF
+
 View = Callable[[HttpRequest], HttpResponseBase]
 
 
 def keep_nothing(get_response: View) -> View:
-    """No browser and no proxy keeps a page or an export; static files are answered before this."""
+    """No browser and no proxy keeps a page or an export, nor an address that proves something.
+
+    Static files are answered before this.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response["Cache-Control"] = "private, no-store"
+        if PROOF.match(request.path):  # other pages learn the host alone from the Referer
+            response.headers.setdefault("Referrer-Policy", "strict-origin")
         return response
 
     return middleware

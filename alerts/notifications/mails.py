@@ -1,5 +1,6 @@
 """What a mail says, as text and as HTML, with links that mute without logging in."""
 
+from datetime import timedelta
 from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,9 @@ from shelfops.tenancy.models import Customer
 MOST_LISTED = 25
 # In place of a type of alert: all e-mail.
 ALL = "all"
-_signer = signing.Signer(salt="alerts.mute")
+# How long a link in a mail mutes: mail programs may use it for a month at least.
+LINK_LASTS = timedelta(days=60)
+_signer = signing.TimestampSigner(salt="alerts.mute")
 
 
 def token(customer_id: UUID, user_id: UUID, what: str) -> str:
@@ -27,10 +30,16 @@ def token(customer_id: UUID, user_id: UUID, what: str) -> str:
 
 
 def opened(token: str) -> tuple[UUID, UUID, str] | None:
-    """Customer, person and what is to be muted; None if it was not signed by us."""
+    """Customer, person and what is to be muted; None if it was not signed by us.
+
+    SignatureExpired if it was, too long ago.
+    """
     try:
-        customer_id, user_id, what = _signer.unsign(token.replace("~", ":")).split(".")
+        text = _signer.unsign(token.replace("~", ":"), max_age=LINK_LASTS)
+        customer_id, user_id, what = text.split(".")
         return UUID(customer_id), UUID(user_id), what
+    except signing.SignatureExpired:
+        raise
     except (signing.BadSignature, ValueError):
         return None
 

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import site
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.signing import SignatureExpired
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -160,7 +161,10 @@ class Mute(View):
     """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = opened(kwargs["token"])
+        try:
+            found = opened(kwargs["token"])
+        except SignatureExpired:
+            return render(request, "alerts/mute_expired.html", status=410)
         if found is None:
             raise Http404
         customer_id, user_id, self.what = found

@@ -46,12 +46,12 @@ def lookups(model) -> Iterator[str]:
 
 
 def offered(model_admin, request) -> set[str]:
-    """What the list's own filters understand."""
+    """What the list's own filters understand, also those that have nothing to offer today."""
     return {
         str(name)
         for spec in model_admin.get_changelist_instance(request).filter_specs
         for name in spec.expected_parameters()
-    }
+    } | {getattr(spec, "parameter_name", "") for spec in model_admin.list_filter}
 
 
 def request_of(cast: Cast, query: dict[str, str]):

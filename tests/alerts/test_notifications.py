@@ -2,6 +2,7 @@
 
 import re
 import smtplib
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -378,6 +379,20 @@ def test_it_believes_no_forged_link(cast: Cast) -> None:
     with tenant(cast.customer):
         User.objects.filter(pk=cast.staff.pk).update(is_active=False)
     assert Client().post(f"/alerts/mute/{good}/").status_code == 404
+    with tenant(cast.customer):
+        assert not NotificationSettings.objects.exists()
+
+
+def test_it_mutes_nothing_by_a_link_of_two_months_ago(cast: Cast, monkeypatch) -> None:
+    link = f"/alerts/mute/{token(cast.customer.pk, cast.staff.pk, 'stockout')}/"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 59 * 86_400)
+    assert Client().get(link).status_code == 200
+    monkeypatch.setattr(time, "time", lambda: now + 61 * 86_400)
+    for send in (Client().get, Client().post):
+        response = send(link)
+        assert response.status_code == 410
+        assert "This link has expired" in response.content.decode()
     with tenant(cast.customer):
         assert not NotificationSettings.objects.exists()
 
