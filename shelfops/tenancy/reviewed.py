@@ -69,7 +69,9 @@ REVIEWED: dict[str, str] = {
     # as above
     "public.remove_imported_stores(uuid)": "a533dd9ca6414f6b",
     # writes down days, nothing of a customer
-    "public.request_refresh(timestamp with time zone[])": "ed587c1bb2610601",
+    "public.request_refresh(timestamp with time zone[])": "ed587c1bb2610601 910b440c513cd356",
+    # the customer's own days alone
+    "public.days_to_refresh()": "dd92128c34e977b6",
     # a trigger: the store is one that the writer was allowed to change, with its own customer
     "public.keep_time_zone()": "99060fed060679fb",
     # yes or no, of a store of the current customer's ledgers alone
