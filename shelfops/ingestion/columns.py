@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shelfops.ingestion.files import FileProblem
+from shelfops.ingestion.rows import FileProblem, listed
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def match(columns: Sequence[Column], header: Sequence[str], named: Mapping[str, 
         problem for column in columns for problem in problems_of(column, found, header, named)
     ]
     if problems:
-        raise FileProblem(" ".join(problems) + f" The file has: {', '.join(header)}.")
+        raise FileProblem(" ".join(problems) + f" The file has: {listed(header)}.")
     return [(found[column.name] or [-1])[0] for column in columns]
 
 
@@ -67,5 +67,5 @@ def problems_of(
         asked = f" ({named[column.name]})" if column.name in named else ""
         return [f"No column for {column.name}{asked}."]
     if len(indexes) > 1:
-        return [f"Several columns for {column.name}: {', '.join(header[i] for i in indexes)}."]
+        return [f"Several columns for {column.name}: {listed([header[i] for i in indexes])}."]
     return []

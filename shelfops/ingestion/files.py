@@ -9,46 +9,53 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from hashlib import file_digest
 from io import TextIOWrapper
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import pyarrow
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-# Characters of a line, and of a quoted field that goes over several lines.
-LINE_LIMIT = 32 * 1024 * 1024
-# No column holds more than this; what is longer is cut and refused.
-FIELD_LIMIT = 1_000
-ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 10_000, 8 * 1024 * 1024
-MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+from shelfops.ingestion.parquet import ParquetRows
+from shelfops.ingestion.rows import (
+    CHARACTERS_AT_ONCE,
+    COLUMN_LIMIT,
+    FIELD_LIMIT,
+    ROW_LIMIT,
+    ROWS_AT_ONCE,
+    TEXTS,
+    Flaw,
+    checked_header,
+    tidied,
+)
+from shelfops.ingestion.rows import FileProblem as FileProblem
+from shelfops.ingestion.rows import Rows as Rows
+
+# Characters of a row, which can go over several lines.
+LINE_LIMIT = 16 * 1024 * 1024
+UNPACKED_LIMIT = 10 * 1024 * 1024 * 1024
+MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+# Where a Latin letter has its NUL bytes, without a mark before it.
+NULS = {
+    (False, True, True, True): "utf-32-le",
+    (True, True, True, False): "utf-32-be",
+    (False, True, False, True): "utf-16-le",
+    (True, False, True, False): "utf-16-be",
+}
+NO_TABLES = {
+    b"PK\x03\x04": "This is a spreadsheet or a ZIP file. Save it as CSV.",
+    b"\xd0\xcf\x11\xe0": "This is an old or a locked spreadsheet. Save it as CSV.",
+    b"%PDF": "This is a PDF. Save the table itself as CSV.",
+    b"PARE": "This Parquet file is locked. Write it without a key.",
+}
 DELIMITERS = ",;\t|"
-# Stands for the NUL character, which the database cannot hold.
-NUL_PICTURE = "\u2400"
-TEXTS = pyarrow.list_(pyarrow.string())
-
-Flaw: TypeAlias = tuple[str, str]
-
-
-class FileProblem(Exception):
-    """The file as a whole cannot be imported; the message says why and what to do."""
-
-
-@dataclass
-class Rows:
-    """Some rows: their lines in the file, the wanted columns as text, and all of each row.
-
-    `flaws` has, by position, the field and reason of rows that are no proper rows at all.
-    """
-
-    lines: list[int]
-    columns: dict[int, pyarrow.Array]
-    original: pyarrow.Array
-    flaws: dict[int, Flaw] = field(default_factory=dict)
 
 
 def sha256(path: Path) -> str:
@@ -69,8 +76,8 @@ def open_rows(
     with file:
         if start == b"PAR1":
             yield ParquetRows(file)
-        elif start == b"PK\x03\x04":
-            raise FileProblem("This is a spreadsheet or a ZIP file. Save it as CSV.")
+        elif start in NO_TABLES:
+            raise FileProblem(NO_TABLES[start])
         elif start[:2] == b"\x1f\x8b":
             with gzip.open(file) as unpacked:
                 yield CsvRows(unpacked, encoding, delimiter, file)
@@ -92,6 +99,7 @@ class CsvRows:
     ) -> None:
         self.packed, self.size = packed, os.fstat(packed.fileno()).st_size if packed else 0
         self.characters, self.line, self.row_line, self.is_odd = 0, 0, 1, False
+        self.row_characters = self.total = self.count = 0
         with self.explained():
             self.encoding = encoding or encoding_of(file)
             self.text = TextIOWrapper(file, encoding=self.encoding, newline="")
@@ -106,7 +114,7 @@ class CsvRows:
                 strict=True,
                 skipinitialspace=True,
             )
-            self.header = [name.strip().lstrip("\ufeff") for name in next(self.reader)]
+            self.header = checked_header(next(self.reader))
 
     @property
     def share(self) -> float:
@@ -121,15 +129,27 @@ class CsvRows:
         with self.explained():
             self.row_line = offset + self.reader.line_num + 1
             for row in self.reader:
+                self.row_characters = 0
                 if any(row):
-                    group.append(row)
+                    group.append(row if len(row) <= COLUMN_LIMIT else row[: COLUMN_LIMIT + 1])
                     lines.append(self.row_line)
                 self.row_line = offset + self.reader.line_num + 1
                 if len(group) >= ROWS_AT_ONCE or self.characters >= CHARACTERS_AT_ONCE:
-                    yield self.grouped(lines, group, wanted)
-                    self.characters, self.is_odd, group, lines = 0, False, [], []
-        if group:
-            yield self.grouped(lines, group, wanted)
+                    if group:
+                        yield self.grouped(lines, group, wanted)
+                    self.start_anew(len(group))
+                    group, lines = [], []
+            if group:
+                yield self.grouped(lines, group, wanted)
+
+    def start_anew(self, rows: int) -> None:
+        """Count what a group had; FileProblem if the file is far more than anybody's."""
+        self.count, self.total = self.count + rows, self.total + self.characters
+        self.characters, self.is_odd = 0, False
+        if self.count > ROW_LIMIT:
+            raise FileProblem(f"The file has more than {ROW_LIMIT:,} rows. Split it.")
+        if self.total > UNPACKED_LIMIT:
+            raise FileProblem("Unpacked, the file is larger than 10 GB. Split it.")
 
     def grouped(self, lines: list[int], group: list[list[str]], wanted: list[int]) -> Rows:
         flaws: dict[int, Flaw] = {}
@@ -141,7 +161,8 @@ class CsvRows:
         if set(map(len, group)) - {width}:
             for position, row in enumerate(group):
                 if len(row) != width:
-                    flaws[position] = ("row", f"{len(row)} fields instead of {width}")
+                    fields = f"more than {COLUMN_LIMIT}" if len(row) > COLUMN_LIMIT else len(row)
+                    flaws[position] = ("row", f"{fields} fields instead of {width}")
                     group[position] = (row + [""] * width)[:width]
         columns = list(zip(*group, strict=True))
         read = {index: pyarrow.array(columns[index], pyarrow.string()) for index in wanted}
@@ -160,8 +181,12 @@ class CsvRows:
         while text := readline(LINE_LIMIT):
             self.line += 1
             self.characters += len(text)
-            if len(text) >= LINE_LIMIT:
-                raise FileProblem(f"Line {self.line} is longer than 32 MB: this is no CSV file.")
+            self.row_characters += len(text)
+            if self.row_characters >= LINE_LIMIT:
+                raise FileProblem(
+                    f"The row that begins in line {self.row_line} is longer than"
+                    f" {LINE_LIMIT // 1024 // 1024} MB: this is no CSV file."
+                )
             if len(text) > FIELD_LIMIT or "\0" in text or text.count('"') % 2:
                 self.is_odd = True
             yield text
@@ -190,94 +215,13 @@ class CsvRows:
 
 
 def encoding_of(file: Any) -> str:
-    """What the byte order mark says; else UTF-8, for which other text hardly ever passes."""
-    start = file.peek(4)[:4]
-    return next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8")
+    """What a byte order mark says, or where NUL bytes are; else UTF-8.
 
-
-def tidied(text: str, name: str, position: int, flaws: dict[int, Flaw]) -> str:
-    """The text without what nothing can hold; `flaws` then says what that was."""
-    if len(text) > FIELD_LIMIT:
-        flaws.setdefault(position, (name[:64], f"longer than {FIELD_LIMIT:,} characters"))
-        text = text[: FIELD_LIMIT - 1] + "…"
-    if "\0" in text:
-        flaws.setdefault(position, (name[:64].replace("\0", ""), "contains a NUL character"))
-        text = text.replace("\0", NUL_PICTURE)
-    return text
-
-
-class ParquetRows:
-    """Rows of a Parquet file, numbered from 1. Of its columns only the wanted are read."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.count = 0
-        with self.explained():
-            self.file = pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 16)
-        schema = self.file.schema_arrow
-        self.header: list[str] = schema.names
-        # Columns of numbers: their text has a decimal point, whatever the feed writes elsewhere.
-        self.plain = frozenset(
-            index for index, kind in enumerate(schema.types) if not is_text(kind)
-        )
-
-    def rows(self, wanted: list[int]) -> Iterator[Rows]:
-        names = [self.header[index] for index in wanted]
-        with self.explained():
-            for batch in self.file.iter_batches(ROWS_AT_ONCE, columns=names):
-                read = {index: as_text(batch[self.header[index]]) for index in wanted}
-                first = self.count + 1
-                self.count += batch.num_rows
-                lines = list(range(first, self.count + 1))
-                yield self.grouped(lines, read)
-
-    @property
-    def share(self) -> float:
-        return self.count / max(int(self.file.metadata.num_rows), 1)
-
-    def grouped(self, lines: list[int], read: dict[int, Any]) -> Rows:
-        flaws: dict[int, Flaw] = {}
-        for index, column in read.items():
-            long = pc.greater(pc.utf8_length(column), FIELD_LIMIT)
-            if pc.any(pc.or_(long, pc.match_substring(column, "\0"))).as_py():
-                texts = enumerate(column.to_pylist())
-                name = self.header[index]
-                read[index] = pyarrow.array(
-                    [text and tidied(text, name, position, flaws) for position, text in texts],
-                    pyarrow.string(),
-                )
-        values = zip(*(column.to_pylist() for column in read.values()), strict=True)
-        return Rows(lines, read, pyarrow.array(list(map(list, values)), TEXTS), flaws)
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (pyarrow.ArrowException, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise FileProblem(f"The Parquet file is cut off or damaged: {first}") from error
-
-
-def is_text(kind: Any) -> bool:
-    kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
-    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
-
-
-def as_text(column: pyarrow.Array) -> pyarrow.Array:
-    """Any column of single values as text. FileProblem for lists and the like.
-
-    Floating-point noise beyond the sixth decimal is no part of a quantity or an amount.
+    Other text hardly ever passes for UTF-8.
     """
-    if pyarrow.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pyarrow.types.is_floating(column.type):
-        whole = pc.equal(column, pc.round(column))
-        digits = pc.cast(pc.round(column.cast(pyarrow.float64()), 6), pyarrow.string())
-        small = pc.and_(whole, pc.less(pc.abs(column), 1e15))
-        integers = pc.if_else(small, column, None).cast(pyarrow.int64())
-        return pc.coalesce(integers.cast(pyarrow.string()), digits)
-    if pyarrow.types.is_timestamp(column.type):
-        column = column.cast(pyarrow.timestamp("us", column.type.tz and "UTC"), safe=False)
-    try:
-        return column.cast(pyarrow.string())
-    except pyarrow.ArrowNotImplementedError as error:
-        raise FileProblem(f"A column of type {column.type} holds no single values.") from error
+    start = file.peek(4)[:4]
+    if start[:2] == b"\x1f\x8b":
+        raise FileProblem("The file is packed twice. Unpack it once.")
+    marked = (name for mark, name in MARKS.items() if start.startswith(mark))
+    guessed = NULS.get(tuple(byte == 0 for byte in start), "utf-8")
+    return next(marked, guessed)

@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 
 from shelfops.ingestion import values
 from shelfops.ingestion.columns import Column, match
-from shelfops.ingestion.files import CsvRows, Flaw, ParquetRows, Rows
+from shelfops.ingestion.files import CsvRows
+from shelfops.ingestion.parquet import ParquetRows
+from shelfops.ingestion.rows import Flaw, Rows
 
 
 @dataclass(frozen=True)

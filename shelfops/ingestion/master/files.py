@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow
 import pyarrow.compute as pc
 
-from shelfops.ingestion.files import CsvRows, FileProblem, Rows
+from shelfops.ingestion.files import MARKS, CsvRows, FileProblem, Rows
 from shelfops.ingestion.master.kinds import Field
 from shelfops.ingestion.master.sheets import SheetRows
 from shelfops.ingestion.master.words import GUARDED
@@ -74,7 +74,7 @@ def opened(content: bytes, reading: Mapping[str, Any]) -> CsvRows | SheetRows:
 
 def encoding_of(content: bytes) -> str | None:
     """None leaves it to the byte order mark, and to UTF-8; else what Windows writes in the West."""
-    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+    if content.startswith(tuple(MARKS)) or b"\0" in content[:4]:
         return None
     try:
         content.decode()

@@ -9,37 +9,31 @@ fields that nobody meant to empty.
 """
 
 import re
-import zlib
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from io import BytesIO
 from posixpath import join, normpath
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from xml.etree import ElementTree as ET
-from zipfile import BadZipFile, ZipFile
 
 import pyarrow
 
-from shelfops.ingestion.files import ROWS_AT_ONCE, TEXTS, FileProblem, Flaw, Rows, tidied
+from shelfops.ingestion.master.parts import SHEET_ROWS, Parts, explained, local
+from shelfops.ingestion.rows import (
+    CHARACTERS_AT_ONCE,
+    COLUMN_LIMIT,
+    FIELD_LIMIT,
+    ROWS_AT_ONCE,
+    TEXTS,
+    FileProblem,
+    Flaw,
+    Rows,
+    checked_header,
+    tidied,
+)
 
-UNPACKED_LIMIT = 100 * 1024 * 1024
-PARTS_LIMIT = 2_000
-CELL_LIMIT, STRING_LIMIT, SHEET_ROWS = 2_000_000, 1_000_000, 1_048_576
-MERGED_ROWS_LIMIT = 100_000
-COLUMN_LIMIT = 200
-PIECE, TAIL = 1024 * 1024, 512
+TEXT_LIMIT = 50_000_000
+SHEETS_LIMIT, MERGED_LIMIT = 255, 200_000
 
-COUNTED = re.compile(rb"<(?:[\w.-]+:)?(row|c|si|xf|mergeCell)[\s/>]")
-BARRED = re.compile(rb"<!(?:DOCTYPE|ENTITY)|\0", re.IGNORECASE)
-LIMITS = {
-    b"row": SHEET_ROWS,
-    b"c": CELL_LIMIT,
-    b"si": STRING_LIMIT,
-    b"xf": 100_000,
-    b"mergeCell": 100_000,
-}
 # A character that XML cannot have, as Excel writes it.
 ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})")
@@ -47,28 +41,15 @@ REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})")
 DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 NOT_OF_THE_FORMAT = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.|_.|\*.')
 LAST_SERIAL = 2_958_465
+# Longer formats are none that a spreadsheet program writes.
+FORMAT_LIMIT = 255
 
-DAMAGES = (BadZipFile, zlib.error, EOFError, ET.ParseError, LookupError, OSError, ValueError)
 NO_RESULT = "a formula without its result; save the file in the spreadsheet program"
 MERGED = "merged with the cell beside or above it; unmerge the cells"
 
 # Text and what is wrong with it, by column; and the number of the row.
 Cells: TypeAlias = dict[int, tuple[str, str]]
 NumberedRow: TypeAlias = tuple[int, Cells]
-
-
-def local(element: ET.Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    try:
-        yield
-    except (NotImplementedError, RuntimeError) as error:
-        raise FileProblem("The XLSX file is packed or locked in a way that is not read.") from error
-    except DAMAGES as error:
-        raise FileProblem("The XLSX file is cut off or damaged.") from error
 
 
 class SheetRows:
@@ -83,9 +64,7 @@ class SheetRows:
     def __init__(self, content: bytes, sheet: str | None = None, decimal: str = ".") -> None:
         self.decimal = decimal
         with explained():
-            self.archive = ZipFile(BytesIO(content))
-            self.counts = check_parts(self.archive)
-            parts = set(self.archive.namelist())
+            self.parts = parts = Parts(content)
             if "xl/workbook.xml" not in parts:
                 raise FileProblem("This is no XLSX file. Save it as XLSX or CSV.")
             self.paths = self.visible_sheets()
@@ -99,43 +78,40 @@ class SheetRows:
             self.row_line, first = next(self.cells, (0, {}))
             if not first:
                 raise FileProblem(f"The sheet {self.sheet} is empty.")
-            width = max(first) + 1
-            if width > COLUMN_LIMIT:
-                raise FileProblem(f"The file has more than {COLUMN_LIMIT} columns.")
-            self.header = [first.get(index, ("", ""))[0].strip() for index in range(width)]
-
-    def part(self, path: str) -> ET.Element:
-        return ET.fromstring(self.archive.read(path))  # noqa: S314  (checked: no entities)
+            self.header = checked_header(
+                [first.get(index, ("", ""))[0] for index in range(max(first) + 1)]
+            )
 
     def visible_sheets(self) -> dict[str, str]:
         """The path of each by its name."""
-        book = self.part("xl/workbook.xml")
+        book = self.parts.tree("xl/workbook.xml")
         properties = next((each for each in book if local(each) == "workbookPr"), None)
         self.since_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-        targets = {each.get("Id"): each.get("Target", "") for each in self.relations()}
+        relations = self.parts.tree("xl/_rels/workbook.xml.rels")
+        targets = {each.get("Id"): each.get("Target", "") for each in relations}
         found = {}
         for sheet in book.iter():
             if local(sheet) == "sheet" and sheet.get("state", "visible") == "visible":
-                key = next(value for name, value in sheet.items() if name.endswith("}id"))
-                path = normpath(join("/xl", targets[key]))
+                keys = [value for name, value in sheet.items() if name.endswith("}id")]
+                path = normpath(join("/xl", targets[keys[0]]))
                 found[sheet.get("name", "")] = path.lstrip("/")
+        if len(found) > SHEETS_LIMIT:
+            raise FileProblem(f"The file has more than {SHEETS_LIMIT} sheets.")
         return found
-
-    def relations(self) -> list[ET.Element]:
-        return list(self.part("xl/_rels/workbook.xml.rels"))
 
     def shared_strings(self) -> list[str]:
-        found = []
-        with self.archive.open("xl/sharedStrings.xml") as file:
-            for _, element in ET.iterparse(file):  # noqa: S314
-                if local(element) == "si":
-                    found.append(inner_text(element))
-                    element.clear()
-        return found
+        """What is longer than a field can be is cut; one character more tells that it was."""
+        texts, size = [], 0
+        for element in self.parts.elements("xl/sharedStrings.xml", "si"):
+            texts.append(inner_text(element)[: FIELD_LIMIT + 1])
+            size += len(texts[-1])
+            if size > TEXT_LIMIT:
+                raise FileProblem(f"The file has texts of more than {TEXT_LIMIT:,} characters.")
+        return texts
 
     def number_formats(self) -> list[str]:
         """The number format of each cell style: the pattern, or "date"."""
-        styles = self.part("xl/styles.xml")
+        styles = self.parts.tree("xl/styles.xml")
         own = {
             int(each.get("numFmtId", 0)): each.get("formatCode", "")
             for each in styles.iter()
@@ -152,34 +128,27 @@ class SheetRows:
         """Line and cells of each row that is not empty: text and what is wrong, by column."""
         merged = self.merged_cells()
         number = 0
-        with self.archive.open(self.paths[self.sheet]) as file:
-            for _, element in ET.iterparse(file):  # noqa: S314
-                if element.tag[-4:] != "}row":
-                    continue
-                number = int(element.get("r", number + 1))
-                if number > SHEET_ROWS:
-                    raise FileProblem(f"The sheet has a row {number:,}, which no sheet can have.")
-                cells = self.cells_of(element)
-                for index in merged.get(number, ()):
-                    cells[index] = ("", MERGED)
-                element.clear()
-                if any(text or wrong for text, wrong in cells.values()):
-                    yield number, cells
+        for element in self.parts.elements(self.paths[self.sheet], "row"):
+            before, number = number, int(element.get("r", number + 1))
+            if number > SHEET_ROWS:
+                raise FileProblem(f"The sheet has a row {number:,}, which no sheet can have.")
+            if number <= before:
+                raise FileProblem(f"The XLSX file is damaged: row {number} is out of order.")
+            cells = self.cells_of(element)
+            for index in merged.get(number, ()):
+                cells[index] = ("", MERGED)
+            if any(text or wrong for text, wrong in cells.values()):
+                yield number, cells
 
     def merged_cells(self) -> dict[int, list[int]]:
         """The columns that another cell covers, by row."""
         covered: dict[int, list[int]] = {}
-        if not self.counts[b"mergeCell"]:
-            return covered
-        with self.archive.open(self.paths[self.sheet]) as file:
-            ranges = [
-                element.get("ref", "")
-                for _, element in ET.iterparse(file)  # noqa: S314
-                if local(element) == "mergeCell"
-            ]
-        for area in ranges:
+        size = 0
+        for element in self.parts.elements(self.paths[self.sheet], "mergeCell"):
+            area = element.get("ref", "")
             (left, top), (right, bottom) = corners(area)
-            if (bottom - top + len(covered)) > MERGED_ROWS_LIMIT or right - left > COLUMN_LIMIT:
+            size += (bottom - top + 1) * (right - left + 1)
+            if size > MERGED_LIMIT or right - left > COLUMN_LIMIT:
                 raise FileProblem(f"The cells {area} are merged. Unmerge them.")
             for row in range(top, bottom + 1):
                 columns = [c for c in range(left, right + 1) if (c, row) != (left, top)]
@@ -207,7 +176,7 @@ class SheetRows:
         if "f" in parts and not value and kind != "str":
             return "", NO_RESULT
         if kind == "s":
-            return self.strings[int(value)] if value else "", ""
+            return self.strings[abs(int(value))] if value else "", ""
         if kind == "b":
             return "TRUE" if value == "1" else "FALSE", ""
         if kind == "e":
@@ -239,14 +208,18 @@ class SheetRows:
 
     def rows(self, wanted: list[int]) -> Iterator[Rows]:
         group: list[NumberedRow] = []
+        size = total = 0
         with explained():
-            for row in self.cells:
-                group.append(row)
-                if len(group) >= ROWS_AT_ONCE:
+            for number, cells in self.cells:
+                group.append((number, cells))
+                size += sum(len(text) for text, _ in cells.values())
+                if total + size > TEXT_LIMIT:
+                    raise FileProblem(f"The sheet has more than {TEXT_LIMIT:,} characters.")
+                if len(group) >= ROWS_AT_ONCE or size >= CHARACTERS_AT_ONCE:
                     yield self.grouped(group, wanted)
-                    group = []
-        if group:
-            yield self.grouped(group, wanted)
+                    total, size, group = total + size, 0, []
+            if group:
+                yield self.grouped(group, wanted)
 
     def grouped(self, group: list[NumberedRow], wanted: list[int]) -> Rows:
         flaws: dict[int, Flaw] = {}
@@ -268,36 +241,8 @@ class SheetRows:
         return Rows([line for line, _ in group], read, pyarrow.array(texts, TEXTS), flaws)
 
 
-def check_parts(archive: ZipFile) -> Counter[bytes]:
-    """How often each mark is in the file; FileProblem for more than is bearable."""
-    parts = archive.infolist()
-    if len(parts) > PARTS_LIMIT or sum(part.file_size for part in parts) > UNPACKED_LIMIT:
-        raise FileProblem(
-            f"Unpacked, the file is larger than {UNPACKED_LIMIT // 1024 // 1024} MB."
-            " Save it without pictures, split it, or save it as CSV."
-        )
-    counts: Counter[bytes] = Counter()
-    for part in parts:
-        if part.filename.endswith((".xml", ".rels")):
-            with archive.open(part) as file:
-                count_marks(file, counts)
-    return counts
-
-
-def count_marks(file: Any, counts: Counter[bytes]) -> None:
-    tail = b""
-    while piece := file.read(PIECE):
-        text = tail + piece
-        if BARRED.search(text):
-            raise FileProblem("The file declares its own XML entities, or is not written in UTF-8.")
-        counts.update(m[1] for m in COUNTED.finditer(text) if m.end() > len(tail))
-        if any(counts[mark] > limit for mark, limit in LIMITS.items()):
-            raise FileProblem(f"The file has more than {CELL_LIMIT:,} cells, or as many texts.")
-        tail = text[-TAIL:]
-
-
 def pattern(number: int, own: dict[int, str]) -> str:
-    code = NOT_OF_THE_FORMAT.sub("", own.get(number, ""))
+    code = NOT_OF_THE_FORMAT.sub("", own.get(number, "")[:FORMAT_LIMIT])
     return "date" if number in DATE_FORMATS or re.search("[dmyhs]", code, re.I) else code
 
 
