@@ -109,11 +109,13 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     def refused(self, batch: ImportBatch) -> str:
         if not batch.rows_refused:
             return "0"
+        unkept = batch.refused_unkept
         return format_html(
-            '<a class="shelf-link" href="{}" title="Download the refused rows of {}">{}</a>',
+            '<a class="shelf-link" href="{}" title="Download the refused rows of {}">{}</a>{}',
             reverse("admin:ingestion_importbatch_refused", args=[batch.pk]),
             batch.source,
             f"{batch.rows_refused:,}",
+            f", of which the last {unkept:,} are counted only" if unkept else "",
         )
 
     @display(description="Times that came twice")

@@ -130,6 +130,11 @@ class ImportCommand(CustomerCommand):
             )
         if not batch.rows_refused:
             return
+        if batch.refused_unkept:
+            self.stdout.write(
+                f"  {batch.refused_unkept:,} of the refused rows are counted, but not kept: there"
+                " are too many. The reasons are those of the rest."
+            )
         with tenant(batch.customer):
             reasons = RefusedRow.objects.filter(batch=batch).values_list("field", "reason")
             counted = list(reasons.annotate(rows=Count("pk")).order_by("-rows", "field", "reason"))

@@ -12,7 +12,6 @@ of one kind for one customer come one after the other, block by block or file by
 two with the same rows neither lock each other out nor miss what the other has brought.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,14 +20,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pyarrow
-import pyarrow.compute as pc
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
-from shelfops.ingestion import staging
+from shelfops.ingestion import keeping, staging
 from shelfops.ingestion.chunks import (
     ATTEMPTS,
     EARLIEST,
@@ -37,7 +35,7 @@ from shelfops.ingestion.chunks import (
     require_chunks,
 )
 from shelfops.ingestion.files import FileProblem
-from shelfops.ingestion.models import REPEATED_TIMES, ImportBatch
+from shelfops.ingestion.models import KEPT, REPEATED_TIMES, ImportBatch
 from shelfops.tenancy.context import set_local, tenant
 from shelfops.tenancy.models import Customer
 
@@ -73,13 +71,13 @@ WHERE status = 'running' AND kind = ANY (%(kinds)s)
 STATEMENT = """
 WITH {staged},
 {judge},
+{kept},
 refused AS (
     INSERT INTO refused_rows AS refused
            (batch_id, kind, source_hash, line_number, field, reason, content)
     SELECT %(batch_id)s, %(kind)s, %(source_hash)s, line_number, problem[1], problem[2],
-           to_jsonb(staged) - 'line_number' - 'flaw'
-    FROM judged JOIN staged USING (line_number)
-    WHERE problem IS NOT NULL
+           content
+    FROM kept
     ON CONFLICT (customer_id, kind, source_hash, line_number) DO UPDATE
     SET batch_id = excluded.batch_id, field = excluded.field, reason = excluded.reason,
         content = excluded.content
@@ -87,7 +85,8 @@ refused AS (
 {place}
 SELECT (SELECT count(*) FROM judged WHERE problem IS NOT NULL), count(*),
        {absent} - count(*), min(touched), max(touched), {repeated},
-       request_refresh(array_agg(DISTINCT date_trunc('day', touched, 'UTC')))
+       request_refresh(array_agg(DISTINCT date_trunc('day', touched, 'UTC'))),
+       (SELECT count(*) FROM kept), (SELECT coalesce(max(filled), 0)::bigint FROM kept)
 FROM placed
 """
 REPEATED = "(SELECT count(*) FROM judged WHERE problem IS NULL AND repeated)"
@@ -95,17 +94,6 @@ ABSENT = "(SELECT count(*) FROM judged WHERE problem IS NULL AND NOT present)"
 
 # For a join of `stores`: those that the importing person works in.
 ALLOWED = "(%(stores)s::uuid[] IS NULL OR stores.store_id = ANY (%(stores)s::uuid[]))"
-
-# By idx_refused_rows_batch.
-REFUSED_LINES = """
-SELECT line_number FROM refused_rows WHERE batch_id = %s AND line_number BETWEEN %s AND %s
-"""
-# A refused row as the file has it, in the order of the file's columns.
-KEEP_ORIGINALS = """
-UPDATE refused_rows SET content = content || jsonb_build_object('original', given.original)
-FROM unnest(%(lines)s::bigint[], %(originals)s::text[]::jsonb[]) AS given (line, original)
-WHERE batch_id = %(batch_id)s AND line_number = given.line
-"""
 
 
 def beyond(limit: int) -> str:
@@ -118,7 +106,8 @@ class Feed:
     """The rows of one kind.
 
     `columns` names the columns of its records and their types in the database; a record also
-    has its `line_number` in the source, first, and `flaw`, what its reader found wrong with it.
+    has its `line_number` in the source, first, `flaw`, what its reader found wrong with it, and
+    the `size` that it has there.
     `judge` is a SELECT from `staged`; `place` the CTE `placed`, and any that follow it. With
     `compare`, that what `judge` gives are the `candidates`, from which `compare` makes
     `judged`, looking at what is there already. See STATEMENT for what each returns. `time` is
@@ -134,7 +123,7 @@ class Feed:
 
     @property
     def staged(self) -> dict[str, str]:
-        return {"line_number": "bigint", "flaw": "text[]", **self.columns}
+        return {"line_number": "bigint", "flaw": "text[]", "size": "bigint", **self.columns}
 
     @property
     def statement(self) -> str:
@@ -148,6 +137,7 @@ class Feed:
         return STATEMENT.format(
             staged=staging.staged(self.staged),
             judge=judge,
+            kept=keeping.KEPT_ROWS_OF_BLOCK,
             place=self.place,
             absent=absent,
             repeated=repeated,
@@ -252,7 +242,8 @@ def place_all(
                 placed += block.num_rows
     except ChunkMissing:
         progress(-placed)
-        batch.metadata.pop(REPEATED_TIMES, None)
+        for told in (REPEATED_TIMES, KEPT):
+            batch.metadata.pop(told, None)
         raise
 
 
@@ -327,32 +318,19 @@ def place(
         "source_hash": batch.source_hash,
         "time_zone": source.time_zone,
         "moved": source.moved,
+        **keeping.room(batch),
         "stores": None if source.stores is None else list(source.stores),
     }
     outcome = staging.execute(feed.statement, params, feed.staged, block)
-    refused, inserted, twice, first, last, repeated, _ = outcome
+    refused, inserted, twice, first, last, repeated, _, *kept = outcome
     if twice:  # lines of the block had the same key; now each is compared with the first
-        refused, *_ = staging.execute(feed.statement, params, feed.staged, block)
+        refused, *_, rows, size = staging.execute(feed.statement, params, feed.staged, block)
+        kept = [rows, size]
+    if refused:
+        keeping.note(batch, *kept)
     if refused and "original" in block.column_names:
-        keep_originals(cursor, batch, block)
+        keeping.keep_originals(cursor, batch, block)
     return Placed(inserted, refused, first, last, repeated)
-
-
-def keep_originals(cursor: CursorWrapper, batch: ImportBatch, block: pyarrow.Table) -> None:
-    """Add to the block's refused rows what the file says, in its own columns."""
-    last = block["line_number"][-1].as_py()
-    cursor.execute(REFUSED_LINES, [batch.pk, block["line_number"][0].as_py(), last])
-    lines = pyarrow.array([line for (line,) in cursor.fetchall()], pyarrow.int64())
-    kept = block.filter(pc.is_in(block["line_number"], value_set=lines))
-    originals = [json.dumps(row, ensure_ascii=False) for row in kept["original"].to_pylist()]
-    cursor.execute(
-        KEEP_ORIGINALS,
-        {
-            "batch_id": batch.pk,
-            "lines": kept["line_number"].to_pylist(),
-            "originals": originals,
-        },
-    )
 
 
 def count(batch: ImportBatch, read: int, placed: Placed) -> None:

@@ -12,6 +12,8 @@ DRAFT_LIFE = timedelta(days=1)
 
 # In a batch's metadata: how many of its times the clocks showed twice.
 REPEATED_TIMES = "repeated_times"
+# There, too: how many refused rows are kept, and their bytes.
+KEPT = "refused_kept"
 
 
 class ImportBatch(TenantModel):
@@ -65,6 +67,12 @@ class ImportBatch(TenantModel):
     def repeated_times(self) -> int:
         """Rows whose time the clocks showed twice; the first of the two was taken."""
         return int(self.metadata.get(REPEATED_TIMES, 0))
+
+    @property
+    def refused_unkept(self) -> int:
+        """Refused rows beyond what is kept of an import: counted, and no more."""
+        kept = self.metadata.get(KEPT)
+        return self.rows_refused - int(kept["rows"]) if kept else 0
 
 
 class RefusedRow(TenantModel):

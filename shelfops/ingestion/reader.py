@@ -10,7 +10,7 @@ from shelfops.ingestion import values
 from shelfops.ingestion.columns import Column, match
 from shelfops.ingestion.files import CsvRows
 from shelfops.ingestion.parquet import ParquetRows
-from shelfops.ingestion.rows import Flaw, Rows
+from shelfops.ingestion.rows import Flaw, Rows, sizes
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Reader:
                 for position in pc.indices_nonzero(wrong).to_pylist():
                     flaws.setdefault(position, (column.name, reason))
         made["flaw"] = as_arrays(flaws, size)
-        made["original"] = rows.original
+        made["original"], made["size"] = rows.original, sizes(rows.original)
         return pyarrow.RecordBatch.from_pydict(made)
 
     def conversion(self, column: Column, index: int) -> Callable[[pyarrow.Array], values.Values]:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy
 import pyarrow
+import pyarrow.compute as pc
 
 COLUMN_LIMIT, ROW_LIMIT = 500, 50_000_000
 # No column holds more than this; what is longer is cut and refused.
@@ -72,3 +74,11 @@ def listed(names: Sequence[str]) -> str:
     ]
     more = len(names) - NAMED
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def sizes(rows: pyarrow.Array) -> pyarrow.Array:
+    """The bytes that each list of texts has, with what JSON puts around them."""
+    texts = rows.flatten()
+    lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
+    ends = numpy.concatenate([[0], numpy.cumsum(lengths + 4)])
+    return pyarrow.array(numpy.diff(ends[rows.offsets.to_numpy()]), pyarrow.int64())
