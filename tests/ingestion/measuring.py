@@ -38,7 +38,7 @@ def read(path: Path, door: str = "feed") -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     megabytes, _, said = done.stdout.strip().partition(" ")

@@ -99,8 +99,8 @@ CSV = {
     "one row of many lines": (b"a,b\n" + b'"x\n",' * 6_000_000, "longer than 16 MB"),
     "fields without end": (b"a,b\n" + b"," * 50_000_000, "longer than 16 MB"),
     "rows of a million fields": (b"a,b\n" + (b"12," * 1_000_000 + b"\n") * 20, "20 rows"),
-    "nothing but line ends": (b"a,b\n" + b"\n" * 20_000_000, "0 rows"),
-    "nothing but returns": (b"a,b\r" + b"\r" * 20_000_000, "0 rows"),
+    "nothing but spaces": (b"a,b\n" + (b" " * 999 + b"\n") * 20_000, "0 rows"),
+    "nothing but returns": (b"a,b\r" + (b" " * 999 + b"\r") * 20_000, "0 rows"),
     "quotes": (b"a,b\n" + b'"' * 30_000_000, "longer than 16 MB"),
     "a hundred thousand columns": (b"a," * 100_000 + b"b\n1,2\n", "at most 500"),
     "a header of 30 MB": (b"abcdefghi," * 3_000_000, "longer than 16 MB"),
@@ -163,7 +163,7 @@ def test_it_keeps_so_many_refused_rows_and_counts_the_rest(
     monkeypatch.setattr(files, "ROWS_AT_ONCE", 100)
     lines = [line(receipt=f"R{n}", store="nowhere" if n % 2 else "S1") for n in range(600)]
     path = write_bytes(tmp_path, "\n".join([HEADER, *lines]).encode())
-    for rows, size, kept in ((130, 10**9, 130), (10**9, 30_000, 90)):
+    for rows, size, kept in ((130, 10**9, 130), (10**9, 30_000, 120)):
         monkeypatch.setattr(keeping, "KEPT_ROWS", rows)
         monkeypatch.setattr(keeping, "KEPT_BYTES", size)
         batch = import_sales(cast, path)

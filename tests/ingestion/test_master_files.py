@@ -223,3 +223,25 @@ def test_it_tells_doubled_and_nameless_columns_apart():
         "Column 4",
         "SKU (3)",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+def test_it_reads_wide_characters_without_a_mark(cast, client_of, encoding):
+    content = "SKU,Name\nTEA,Gr\u00fcner Tee\n".encode(encoding)
+    url = upload(client_of(cast.admin), "products", content).url
+    assert [row[1] for row in outcomes(client_of(cast.admin), url)] == ["created"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"SK\0U,Name\nX,Y\n", "utf-16-le or utf-16-be"),
+        (b"SKU," * 100_000 + b"Name\nX,Y\n", "at most 500"),
+        (with_sheet(f"<row r='2'>{inline('SKU')}</row><row r='2'>{inline('A')}</row>"), "order"),
+        (with_sheet(f"<row>{inline('SKU', 'N_x0000_')}</row>"), "no text"),
+        (with_part(xlsx_of(HEAD), "xl/workbook.xml", "<x><sheet name='a'/></x>"), "damaged"),
+    ],
+)
+def test_it_answers_hostile_files(cast, client_of, content, expected):
+    assert expected in problem(upload(client_of(cast.admin), "products", content))
+    assert drafts(cast) == 0

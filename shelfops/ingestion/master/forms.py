@@ -20,6 +20,9 @@ ENCODINGS = [
     ("cp932", "Windows, Japanese"),
     ("mac_roman", "Macintosh"),
     ("cp437", "DOS"),
+    ("utf-16-le", "UTF-16 (Windows)"),
+    ("utf-16-be", "UTF-16 (big-endian)"),
+    ("utf-32", "UTF-32"),
 ]
 DECIMALS = [("", "1234.5"), (".", "1,234.5"), (",", "1.234,5")]
 

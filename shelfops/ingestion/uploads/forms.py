@@ -21,7 +21,10 @@ ENCODINGS = [
     ("cp1251", "Cyrillic, as Windows writes it (cp1251)"),
     ("iso-8859-1", "Latin 1 (ISO 8859-1)"),
     ("mac-roman", "Western European, as old Macs write it"),
-    ("utf-16", "UTF-16"),
+    ("utf-16", "UTF-16 with a mark at its start"),
+    ("utf-16-le", "UTF-16, as Windows writes it, without a mark"),
+    ("utf-16-be", "UTF-16, big-endian, without a mark"),
+    ("utf-32", "UTF-32"),
 ]
 DECIMALS = [
     ("", "Plain numbers: 1234.5"),
