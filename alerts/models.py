@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from inventory.models import Product, Store
 from shelfops.tenancy.models import TenantModel
+from shelfops.tenancy.versions import Versioned
 
 
 class AlertType(models.TextChoices):
@@ -183,7 +184,7 @@ def evaluations_field(default: int, help_text: str) -> models.PositiveSmallInteg
     return models.PositiveSmallIntegerField(default=default, validators=limits, help_text=help_text)
 
 
-class AlertRule(TenantModel):
+class AlertRule(Versioned, TenantModel):
     """When a type of alert opens, for all of a customer or for a part; the narrowest part wins.
 
     A part is a product, a category, a department or everything, in all stores or in one. In

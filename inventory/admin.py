@@ -4,16 +4,18 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import BooleanRadioFilter, DropdownFilter
 from unfold.decorators import display
 
-from inventory.forms import ProductForm, ReorderPointForm, StoreForm
+from inventory.forms import ProductForm, StoreForm
 from inventory.models import InventoryLevel, Product, ReorderPoint, Store
+from inventory.point_form import Chosen, ReorderPointForm, in_force, start_of, starting_values
 from inventory.queries import VELOCITY_DAYS
 from inventory.stock_columns import Figures, categories, cover, departments, figures, quantity
 from shelfops.admin import BackOfficeAdmin, OneRowPerStore, StoreFilter, StoreScoped, store_ids
@@ -91,12 +93,13 @@ class ReorderPointColumns:
 
     @display(description="In force")
     def in_force(self, point: ReorderPoint) -> str:
-        start = f"{point.effective_from:%-d %b %Y}"
+        """In the store's days."""
+        start = f"{point.effective_from.astimezone(point.store.zone):%-d %b %Y}"
         if point.effective_from > timezone.now():
             return f"from {start}"
         if point.effective_to is None:
             return f"since {start}"
-        return f"{start} – {point.effective_to:%-d %b %Y}"
+        return f"{start} – {point.effective_to.astimezone(point.store.zone):%-d %b %Y}"
 
 
 class CurrentReorderPoints(ReorderPointColumns, StoreScoped, TabularInline):
@@ -124,9 +127,10 @@ class NewReorderPoint(StoreScoped, StackedInline):
     autocomplete_fields = ("store",)
     fields = (
         "store",
-        "effective_from",
         ("reorder_point", "order_up_to"),
         ("order_multiple", "lead_time_days"),
+        "effective_from",
+        "based_on",
     )
     can_delete = False
     extra = 0
@@ -134,6 +138,9 @@ class NewReorderPoint(StoreScoped, StackedInline):
     formset = OneRowPerStore
     verbose_name = "reorder point"
     verbose_name_plural = "new reorder points: each closes the one in force in its store"
+
+    class Media:
+        js = ("inventory/reorder_point.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """What is there is shown by the other inline, and never changed."""
@@ -240,11 +247,12 @@ class ReorderPointAdmin(ReorderPointColumns, InFiles, BackOfficeAdmin):
     autocomplete_fields = ("store", "product")
     empty_text = "Add a reorder point here, or on a product's page."
     fieldsets = (
-        (None, {"fields": ("store", "product", "effective_from")}),
+        (None, {"fields": ("based_on", ("store", "product"))}),
         (
             "Order",
             {"fields": (("reorder_point", "order_up_to"), ("order_multiple", "lead_time_days"))},
         ),
+        ("Start", {"fields": ("effective_from",)}),
     )
     form = ReorderPointForm
     list_display = ("product", "store", "at", "up_to", "multiple", "lead_time", "in_force")
@@ -257,6 +265,37 @@ class ReorderPointAdmin(ReorderPointColumns, InFiles, BackOfficeAdmin):
     search_help_text = "SKU or product"
     sortable_by = ()
     store_lookup = "store"
+
+    class Media:
+        js = ("inventory/reorder_point.js",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What is in force or past stays as it was; what is to come can still be corrected."""
+        changeable = obj is None or obj.is_to_come
+        return changeable and bool(super().has_change_permission(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("store", "product") if obj else ()
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """For a store and product that the address names, what is in force there."""
+        data = super().get_changeform_initial_data(request)
+        store, product = data.get("store"), data.get("product")
+        return data | start_of(store, in_force(store.pk, product.pk)) if store and product else data
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.start)
+        return [path("start/", view, name="inventory_reorderpoint_start"), *super().get_urls()]
+
+    def start(self, request: HttpRequest) -> HttpResponse:
+        """What a form becomes when a store is chosen in it; nothing for what one may not see."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        query = Chosen(request.GET, Store.objects.visible_to(request.user))  # type: ignore[arg-type]
+        if not query.is_valid():
+            return JsonResponse({})
+        store, product = query.cleaned_data["store"], query.cleaned_data["product"]
+        return JsonResponse(starting_values(store, product.pk if product else None))
 
 
 @admin.register(InventoryLevel)

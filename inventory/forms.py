@@ -6,11 +6,12 @@ from zoneinfo import available_timezones
 from django import forms
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldBooleanSwitchWidget
 
-from inventory.models import Product, ReorderPoint, Store
+from inventory.models import Product, Store
 from inventory.time_zones import has_history, warning
+from shelfops.versions import VersionedForm
 
 
-class StoreForm(forms.ModelForm):
+class StoreForm(VersionedForm):
     time_zone = forms.ChoiceField(
         widget=UnfoldAdminSelect2Widget,
         help_text="The store's business days follow this zone, for example America/New_York.",
@@ -45,7 +46,7 @@ class StoreForm(forms.ModelForm):
         return cleaned
 
 
-class ProductForm(forms.ModelForm):
+class ProductForm(VersionedForm):
     class Meta:
         model = Product
         fields = ["name", "sku", "is_active", "department", "category", "brand", "package_size"]
@@ -57,14 +58,3 @@ class ProductForm(forms.ModelForm):
         for name in ("unit_price", "unit_cost"):
             if (price := self.initial.get(name)) is not None:
                 self.initial[name] = f"{price:.2f}" if price == round(price, 2) else price
-
-
-class ReorderPointForm(forms.ModelForm):
-    class Meta:
-        model = ReorderPoint
-        fields = ["store", "product", "reorder_point", "order_up_to", "order_multiple"]
-        fields += ["lead_time_days", "effective_from"]
-        help_texts = {
-            "effective_from": "UTC. It closes the one in force in the same store.",
-            "lead_time_days": "From an order to its delivery.",
-        }

@@ -1,5 +1,6 @@
 """Stores, products, reorder points, and what is on the shelves."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from shelfops.tenancy.models import TenantModel, User
+from shelfops.tenancy.versions import Versioned
 
 
 def validate_time_zone(name: str) -> None:
@@ -31,7 +33,7 @@ class StoreQuerySet(models.QuerySet["Store"]):
         return self.filter(assignments__user=user) if user.is_store_scoped else self
 
 
-class Store(TenantModel):
+class Store(Versioned, TenantModel):
     store_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     code = models.CharField(max_length=50, help_text="The store's number in your own systems.")
     name = models.CharField(max_length=255)
@@ -89,7 +91,7 @@ class StoreAssignment(TenantModel):
         return f"{self.user} in {self.store}"
 
 
-class Product(TenantModel):
+class Product(Versioned, TenantModel):
     product_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     sku = models.CharField("SKU", max_length=100, help_text="Unique within your company.")
     name = models.CharField(max_length=255)
@@ -129,7 +131,12 @@ class Product(TenantModel):
         return self.name
 
 
-class ReorderPoint(TenantModel):
+# One that starts later would be in the way of every other; files keep to the same limit.
+LONGEST_AHEAD = timedelta(days=366)
+TOO_FAR_AHEAD = "More than a year ahead. Enter an earlier day."
+
+
+class ReorderPoint(Versioned, TenantModel):
     """When to reorder a product in a store. The database closes the current one on INSERT."""
 
     reorder_point_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -170,21 +177,29 @@ class ReorderPoint(TenantModel):
             raise ValidationError(
                 {"order_up_to": "The stock to reach cannot be below the reorder point."}
             )
-        if self._state.adding and self.product_id and self.store_id:
-            self._refuse_start_before_current()
+        if self.product_id and self.store_id and self.effective_from:
+            self._refuse_start()
 
-    def _refuse_start_before_current(self) -> None:
-        """A new reorder point closes the current one, so it has to start after it."""
-        current = ReorderPoint.objects.filter(
-            store_id=self.store_id, product_id=self.product_id, effective_to=None
-        ).first()
-        if current and self.effective_from and self.effective_from <= current.effective_from:
+    def _refuse_start(self) -> None:
+        """A new one closes the current one, and one to come the one before it: it starts later."""
+        others = ReorderPoint.objects.filter(store_id=self.store_id, product_id=self.product_id)
+        before = others.filter(effective_to__isnull=self._state.adding)
+        latest = before.exclude(pk=self.pk).order_by("-effective_from").first()
+        if latest and self.effective_from <= latest.effective_from:
+            start = latest.effective_from.astimezone(self.store.zone)
+            hint = " Change that one instead." if latest.is_to_come else ""
             raise ValidationError(
                 {
-                    "effective_from": "The current one took effect at "
-                    f"{current.effective_from:%Y-%m-%d %H:%M} UTC; a new one starts after it."
+                    "effective_from": f"The one before it takes effect at {start:%Y-%m-%d %H:%M}"
+                    f" ({self.store.time_zone}); a new one starts after it.{hint}"
                 }
             )
+        if self.effective_from > timezone.now() + LONGEST_AHEAD:
+            raise ValidationError({"effective_from": TOO_FAR_AHEAD})
+
+    @property
+    def is_to_come(self) -> bool:
+        return self.effective_to is None and self.effective_from > timezone.now()
 
 
 class Snapshot(models.Model):

@@ -23,6 +23,8 @@ from unfold.views import ChangeList
 
 from inventory.models import Store
 from shelfops.tenancy.models import User
+from shelfops.tenancy.versions import Stale
+from shelfops.versions import VersionedForm, entered
 
 
 def store_ids(user: User) -> list[UUID] | None:
@@ -134,6 +136,7 @@ class StoreScoped:
 class BackOfficeAdmin(StoreScoped, ModelAdmin):
     actions = None
     empty_value_display = "–"
+    form = VersionedForm
     list_filter_submit = True
     list_per_page = 50
     paginator = LookAheadPaginator
@@ -192,7 +195,15 @@ class BackOfficeAdmin(StoreScoped, ModelAdmin):
         self, request: HttpRequest, opts: Any, object_id: str
     ) -> HttpResponse:
         """Another customer's row, another store's, and none at all look the same."""
-        raise Http404
+        if request.method != "POST":
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"This {opts.verbose_name} is not there any more",
+            "opts": opts,
+            "entered": entered(self.get_form(request)(request.POST)),
+        }
+        return TemplateResponse(request, "admin/gone.html", context, status=404)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the address fills in, of what the form itself would accept."""
@@ -212,13 +223,31 @@ class BackOfficeAdmin(StoreScoped, ModelAdmin):
     ) -> Any:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
+        except Stale:  # now the form sees the version that came in between, or that there is none
+            return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError as error:  # Django's savepoint has undone everything
             return self.conflict(request, error, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif form.changed_data:
+            obj.save_unless_changed()
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """A form that was saved as it was has changed nothing."""
+        return super().log_change(request, obj, message) if message else None
 
     def conflict(
         self, request: HttpRequest, error: IntegrityError, *args: Any, **kwargs: Any
     ) -> Any:
-        """Answer what only the database could see, such as two people saving at once."""
+        """Answer what only the database could see, such as two people saving at once.
+
+        Asked once more, the form sees it too and says it at the field.
+        """
+        if not getattr(request, "is_second_try", False):
+            request.is_second_try = True  # type: ignore[attr-defined]
+            return self.changeform_view(request, *args, **kwargs)
         messages.error(
             request,
             "Nothing was saved: somebody else changed the same thing at the same time."

@@ -10,6 +10,7 @@ from alerts.models import AlertRule, AlertType
 from alerts.rules.queries import Trial, tried
 from alerts.rules.words import THRESHOLDS
 from inventory.stock_columns import categories, departments
+from shelfops.versions import VersionedForm
 
 # What decides when alerts open. Who is told, and how grave it is, needs no trial.
 DECISIVE = (
@@ -23,7 +24,7 @@ DECISIVE = (
 )
 
 
-class AlertRuleForm(forms.ModelForm):
+class AlertRuleForm(VersionedForm):
     """A change of what is decisive is refused once, with its `trial`, and saved when sent again."""
 
     tried = forms.CharField(widget=forms.HiddenInput, required=False)

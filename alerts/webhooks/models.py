@@ -9,9 +9,10 @@ from django.utils import timezone
 from alerts.webhooks.post import Refused, checked
 from alerts.webhooks.signature import secret_of
 from shelfops.tenancy.models import TenantModel
+from shelfops.tenancy.versions import Versioned
 
 
-class WebhookEndpoint(TenantModel):
+class WebhookEndpoint(Versioned, TenantModel):
     """An address that gets a signed POST with every event of the customer's alerts.
 
     For a day after a change of the secret both secrets sign. The salts are no secrets.

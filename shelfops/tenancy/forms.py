@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from shelfops.tenancy.models import Customer, User
 from shelfops.tenancy.roles import Role
 from shelfops.tenancy.throttle import attempt_of, words
+from shelfops.versions import VersionedForm
 
 # What a customer's admin may give; platform operators belong to no customer.
 ROLES = [(role.value, role.label) for role in Role if role != Role.OPERATOR]
@@ -43,7 +44,7 @@ class LoginForm(AuthenticationForm):
         return ValidationError(self.error_messages["invalid_login"], code="invalid_login")
 
 
-class RoleAndAddress(forms.ModelForm):
+class RoleAndAddress(VersionedForm):
     """What adding and changing a user share; `taken` is an address the database refused."""
 
     taken: str | None = None
@@ -88,7 +89,7 @@ class SetPasswordForm(AdminPasswordChangeForm):
             self.fields[name].required = True
 
 
-class CustomerForm(forms.ModelForm):
+class CustomerForm(VersionedForm):
     class Meta:
         model = Customer
         fields = ["name", "currency", "is_active"]

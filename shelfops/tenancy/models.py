@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from shelfops.tenancy.context import current_customer_id
 from shelfops.tenancy.roles import STORE_SCOPED, Role, permissions_of
+from shelfops.tenancy.versions import Versioned
 
 
-class Customer(models.Model):
+class Customer(Versioned):
     """One retail company. The database shows a customer to itself and to operators only."""
 
     customer_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -78,7 +79,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-class User(AbstractBaseUser):
+class User(Versioned, AbstractBaseUser):
     """A person who logs in by e-mail: of one customer, or a platform operator of none."""
 
     user_id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

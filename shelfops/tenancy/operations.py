@@ -96,3 +96,27 @@ def ledger_writes(
         DROP RULE IF EXISTS {view}_insert ON public.{view};
         """,
     )
+
+
+def versioned_table(table: str, passed_over: str = "{}") -> RunSQL:
+    """A version for each row of an ordinary table, which keep_version() of tenancy counts.
+
+    Changes of the columns `passed_over` alone, an array, make no new version.
+    """
+    return RunSQL(
+        f"""
+        ALTER TABLE {table}
+            ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1,
+            ADD COLUMN IF NOT EXISTS changed_at timestamptz NOT NULL DEFAULT now(),
+            ADD COLUMN IF NOT EXISTS changed_by uuid;
+        CREATE OR REPLACE TRIGGER {table}_version BEFORE UPDATE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION keep_version('{passed_over}');
+        """,
+        f"""
+        DROP TRIGGER IF EXISTS {table}_version ON {table};
+        ALTER TABLE {table}
+            DROP COLUMN IF EXISTS version,
+            DROP COLUMN IF EXISTS changed_at,
+            DROP COLUMN IF EXISTS changed_by;
+        """,
+    )

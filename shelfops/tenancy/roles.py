@@ -41,6 +41,7 @@ _MANAGER = (
         "inventory.add_product",
         "inventory.change_product",
         "inventory.add_reorderpoint",
+        "inventory.change_reorderpoint",
         "ingestion.add_importbatch",
         "ingestion.undo_importbatch",
     }

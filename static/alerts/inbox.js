@@ -69,4 +69,6 @@
     }
   }, true);
   tell();
+  // After Back the browser ticks what was ticked, only now, or shows the page as it was left.
+  window.addEventListener("pageshow", tell);
 })();

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from inventory.models import ReorderPoint
 from tests.rows import days_ago
 
 INLINE = {"TOTAL_FORMS": 0, "INITIAL_FORMS": 0, "MIN_NUM_FORMS": 0, "MAX_NUM_FORMS": 1000}
@@ -20,6 +21,7 @@ def inline(prefix: str, *rows: dict[str, Any]) -> dict[str, Any]:
 def product_form(*points: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A product's page; `points` are new reorder points."""
     return {
+        "_version": 1,
         "sku": "MILK-1",
         "name": "Milk 1 l",
         "is_active": "on",
@@ -37,6 +39,11 @@ def reorder_point(store: Any, **fields: Any) -> dict[str, Any]:
         **starting(days_ago(1)),
         **fields,
     }
+
+
+def made_from(point: ReorderPoint) -> dict[str, str]:
+    """What the form of a new reorder point says once it has shown the one in force."""
+    return {"based_on": f"{point.pk}.{point.version}"}
 
 
 def starting(at: datetime) -> dict[str, str]:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from inventory.models import Product, ReorderPoint, Store
 from inventory.stock_columns import Figures, cover, quantity
 from shelfops.tenancy.context import tenant
-from tests.admin.forms import product_form, reorder_point, starting
+from tests.admin.forms import made_from, product_form, reorder_point, starting
 from tests.rows import days_ago, fill, refresh_aggregates
 
 
@@ -22,6 +22,11 @@ def points_of(cast):
         return [(p.reorder_point, p.effective_to is None) for p in points]
 
 
+def in_force(cast):
+    with tenant(cast.customer):
+        return made_from(ReorderPoint.objects.get(store=cast.store, effective_to=None))
+
+
 def inline_errors(response):
     return [
         form.errors
@@ -32,7 +37,8 @@ def inline_errors(response):
 
 def test_it_closes_the_reorder_point_in_force_with_a_new_one(cast, client_of):
     fill(cast.customer, cast.store, cast.product)
-    data = product_form(reorder_point(cast.store, reorder_point=9, order_up_to=20))
+    point = reorder_point(cast.store, reorder_point=9, order_up_to=20, **in_force(cast))
+    data = product_form(point)
     response = client_of(cast.manager).post(page_of(cast.product), data)
     assert response.status_code == 302
     assert points_of(cast) == [(Decimal(3), False), (Decimal(9), True)]
@@ -40,7 +46,8 @@ def test_it_closes_the_reorder_point_in_force_with_a_new_one(cast, client_of):
 
 def test_it_shows_a_start_before_the_one_in_force_at_its_field(cast, client_of):
     fill(cast.customer, cast.store, cast.product)
-    data = product_form(reorder_point(cast.store, effective_from_0="2020-01-01"))
+    point = reorder_point(cast.store, effective_from_0="2020-01-01", **in_force(cast))
+    data = product_form(point)
     response = client_of(cast.manager).post(page_of(cast.product), data)
     assert response.status_code == 200
     [errors] = inline_errors(response)
@@ -89,7 +96,8 @@ def test_it_never_changes_a_reorder_point_in_force(cast, client_of):
 def test_it_lists_reorder_points_in_force_and_past(cast, client_of):
     fill(cast.customer, cast.store, cast.product)
     client = client_of(cast.manager)
-    client.post(page_of(cast.product), product_form(reorder_point(cast.store, reorder_point=9)))
+    point = reorder_point(cast.store, reorder_point=9, **in_force(cast))
+    client.post(page_of(cast.product), product_form(point))
     url = reverse("admin:inventory_reorderpoint_changelist")
 
     def listed(**query):
@@ -116,7 +124,7 @@ def test_it_lets_two_customers_use_one_sku(cast, client_of):
 def test_it_keeps_a_reorder_point_in_force_until_the_next_one_begins(cast, client_of):
     fill(cast.customer, cast.store, cast.product)
     client = client_of(cast.manager)
-    later = reorder_point(cast.store, reorder_point=9, **starting(days_ago(-5)))
+    later = reorder_point(cast.store, reorder_point=9, **in_force(cast), **starting(days_ago(-5)))
     client.post(page_of(cast.product), product_form(later))
     url = reverse("admin:inventory_reorderpoint_changelist")
 

@@ -33,6 +33,7 @@ def new_user(*stores, **fields):
 
 def changed(user, **fields):
     data = {"name": user.name, "email": user.email, "role": user.role, "is_active": "on"}
+    data["_version"] = user.version
     return data | inline("assignments") | fields
 
 

@@ -117,13 +117,17 @@ FOUND = f"""
                WHEN skipped THEN ARRAY['effective_from', 'the clocks skipped this time']
                WHEN same THEN NULL
                WHEN before || given = before THEN NULL
+               WHEN starts > now() + INTERVAL '366 days'
+                   THEN ARRAY['effective_from', 'more than a year ahead']
                WHEN base.effective_to IS NOT NULL
                    THEN ARRAY['effective_from', 'differs from the one that began then; what is'
                               ' past is not changed']
                WHEN coalesce(starts, now()) <= current.effective_from
                    THEN ARRAY['effective_from', 'not after ' || to_char(
                               current.effective_from AT TIME ZONE stores.time_zone,
-                              'YYYY-MM-DD HH24:MI') || ', when the latest one begins']
+                              'YYYY-MM-DD HH24:MI') || ', when the latest one begins'
+                              || CASE WHEN current.effective_from > now()
+                                      THEN ': change that one on its page' ELSE '' END]
            END) AS problem
     FROM staged
     LEFT JOIN stores AS store_exact ON store_exact.code = staged.store_exact
