@@ -197,6 +197,11 @@ def imports() -> Row:
     return row(IMPORTS, {"week": datetime.now(UTC) - timedelta(days=7)})
 
 
+def is_evaluated() -> bool:
+    """Whether the alerts' rules have ever been evaluated."""
+    return bool(rows(EVALUATION, {}))
+
+
 def failed_evaluation() -> Row | None:
     """The latest evaluation of alerts, if it failed."""
     found = rows(EVALUATION, {})

@@ -22,6 +22,10 @@ from shelfops.tenancy.models import Customer, User
 from shelfops.tenancy.roles import Role
 
 MEASURES = (("revenue", "Revenue"), ("units", "Units"), ("baskets", "Baskets"))
+NOT_EVALUATED = (
+    "Not evaluated yet: alerts appear once the first sales or counts of stock have come in, or"
+    " within 15 minutes."
+)
 SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 
@@ -133,7 +137,8 @@ def alerts(user: User, stores: queries.Stores) -> Section:
     inbox = reverse("alerts:inbox")
     link = f"{inbox}?tab=open"
     if not counts["all"]:
-        return Section("Alerts", "All quiet: no alert is open.", link=inbox, link_text="All alerts")
+        text = "All quiet: no alert is open." if queries.is_evaluated() else NOT_EVALUATED
+        return Section("Alerts", text, link=inbox, link_text="All alerts")
     cards = [
         Card(severity.label, intcomma(counts[severity.value]), f"{link}&severity={severity}",
              tone=severity.value if counts[severity.value] else "")

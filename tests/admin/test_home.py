@@ -2,13 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from alerts.evaluation import evaluate
+from alerts.models import Evaluation
 from inventory.models import StoreAssignment
+from sales.management.commands import load_complete_journey
 from shelfops.tenancy.context import set_local, tenant
 from shelfops.tenancy.roles import Role
 from tests.alerts import raising
@@ -300,3 +305,24 @@ def test_its_number_of_queries_is_constant(cast, client_of, trade, role):
         trade.rule(store, product, 9, LONG_AGO)
     assert queries() == few
     assert few < 30
+
+
+@pytest.mark.parametrize("role", ["admin", "staff"])
+def test_it_is_not_quiet_before_anything_was_evaluated(cast, client_of, role):
+    user = getattr(cast, role)
+    assert sections(client_of, user)["Alerts"].text.startswith("Not evaluated yet")
+    assert "All quiet" not in page(client_of, user).content.decode()
+    evaluate(cast.customer)
+    assert sections(client_of, user)["Alerts"].text == "All quiet: no alert is open."
+    assert sections(client_of, cast.outsider)["Alerts"].text.startswith("Not evaluated yet")
+
+
+def test_loading_the_demonstration_evaluates_at_once(cast, monkeypatch):
+    monkeypatch.setattr(load_complete_journey, "demo_customers", lambda: [cast.customer])
+    monkeypatch.setattr(load_complete_journey, "load_year", lambda *args: [])
+    monkeypatch.setattr(load_complete_journey, "is_wanted", lambda: True)
+    for step in ("refresh_requested", "compress_old_chunks", "update_statistics"):
+        monkeypatch.setattr(load_complete_journey, step, lambda: None)
+    call_command("load_complete_journey", if_empty=True, stdout=StringIO())
+    with tenant(cast.customer):
+        assert [(run.source, run.error) for run in Evaluation.objects.all()] == [("command", "")]

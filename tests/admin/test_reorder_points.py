@@ -151,7 +151,8 @@ def test_it_refuses_a_start_more_than_a_year_ahead(cast, point, day):
 
 def test_a_file_is_refused_such_a_start_too(cast, point):
     rows = [["Store", "SKU", "Min", "From"], ["S1", "MILK-1", "9", "2099-01-01"]]
-    page = draft(logged_in(cast.manager), "reorder_points", *rows)
+    client = logged_in(cast.manager)
+    page = client.get(draft(client, "reorder_points", *rows))
     assert "more than a year ahead" in page.content.decode()
 
 

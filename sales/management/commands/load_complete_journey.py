@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from alerts.evaluation import evaluate
 from alerts.models import AlertRule, AlertType, Severity
 from sales.complete_journey.demo_users import demo_password, ensure_demo_users, log_ins
 from sales.complete_journey.load import demo_customers, is_wanted, load_year
@@ -68,6 +69,9 @@ class Command(BaseCommand):
                 compress_old_chunks()
             with step("Statistics", 0):  # last: compressed chunks are quickly sampled
                 update_statistics()
+            for customer in customers:  # not a quarter of an hour later, by the job
+                with step(f"Alerts of {customer}", 0):
+                    evaluate(customer)
         return batches
 
 
