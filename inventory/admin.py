@@ -175,6 +175,7 @@ class ProductAdmin(InFiles, BackOfficeAdmin):
     )
     list_filter = (DepartmentFilter, CategoryFilter, ("is_active", BooleanRadioFilter))
     master = PRODUCTS
+    shows_totals = True
     search_fields = ("sku__istartswith", "name")
     search_help_text = "SKU or name"
 

@@ -196,6 +196,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "shelfops.tenancy.context_processors.tenant",
                 "alerts.notifications.bell.bell",
+                "shelfops.timescale.pending.to_refresh",
             ],
         },
     },

@@ -25,6 +25,7 @@ from shelfops.ingestion.imports import KINDS
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.ingestion.refused import refused_csv, visible_to
 from shelfops.tenancy.models import User
+from shelfops.timescale.pending import refresh_soon
 
 STATUS = {
     ImportBatch.Status.RUNNING.label: "info",
@@ -207,6 +208,7 @@ class ImportBatchAdmin(ReadOnlyAdmin):
                 "Nothing was undone: an import of this kind is under way. Try again afterwards.",
             )
         else:
+            refresh_soon()
             messages.success(
                 request,
                 f"{rows:,} rows of {batch.source} were taken back. The totals of their days follow"

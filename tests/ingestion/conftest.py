@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from shelfops.timescale import pending
+
 
 @pytest.fixture
 def spool(
@@ -22,3 +24,11 @@ def spool(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """How often a refresh was started in a process of its own: noted here, and not done."""
+    noted: list[bool] = []
+    monkeypatch.setattr(pending, "start_refresh", lambda: noted.append(True))
+    return noted

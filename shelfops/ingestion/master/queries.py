@@ -101,7 +101,8 @@ KEEP_CHANGES = """
 INSERT INTO import_changes (batch_id, line_number, target_id, before, after)
 SELECT %(batch_id)s, line_number, target_id, before,
        CASE outcome WHEN 'changed' THEN after
-                    ELSE to_jsonb(target) - '{{created_at,updated_at}}'::text[] END
+                    ELSE to_jsonb(target)
+                    - '{{created_at,updated_at,version,changed_at,changed_by}}'::text[] END
 FROM import_draft_rows JOIN {table} AS target ON target.{key} = target_id
 WHERE draft_id = %(draft_id)s AND outcome <> 'refused'
 """
