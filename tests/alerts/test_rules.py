@@ -108,7 +108,10 @@ def test_it_shows_what_a_rule_would_have_done_before_it_saves_it(
     assert (rule.threshold, rule.tells_managers, rule.tells_staff) == (60, True, False)
     # Who is told needs no trial.
     change = reverse("admin:alerts_alertrule_change", args=[rule.pk])
-    assert client.post(change, sent(cast, threshold="60", tells_staff="on")).status_code == 302
+    assert (
+        client.post(change, sent(cast, threshold="60", tells_staff="on", _version=1)).status_code
+        == 302
+    )
     assert rules(cast)[0].tells_staff
 
 
