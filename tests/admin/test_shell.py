@@ -10,7 +10,7 @@ from django.urls import reverse
 from inventory.models import ReorderPoint
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.roles import Role
-from tests.admin.forms import product_form, reorder_point, starting
+from tests.admin.forms import made_from, product_form, reorder_point, starting
 from tests.cast import PASSWORD
 from tests.rows import days_ago, fill
 
@@ -114,9 +114,11 @@ def test_it_shows_an_error_without_the_database(status):
 def test_it_keeps_the_database_error_to_itself(cast, client_of, monkeypatch):
     """Two people save at once: the second is told so, and nothing of theirs is kept."""
     fill(cast.customer, cast.store, cast.product)
-    monkeypatch.setattr(ReorderPoint, "_refuse_start_before_current", lambda self: None)
+    monkeypatch.setattr(ReorderPoint, "_refuse_start", lambda self: None)
     url = reverse("admin:inventory_product_change", args=[cast.product.pk])
-    early = reorder_point(cast.store, **starting(days_ago(30)))
+    with tenant(cast.customer):
+        point = ReorderPoint.objects.get()
+    early = reorder_point(cast.store, **starting(days_ago(30)), **made_from(point))
     client = client_of(cast.admin)
     response = client.post(url, product_form(early, name="Renamed"), follow=True)
     page = response.content.decode()

@@ -114,8 +114,8 @@ def saved(client_of, cast: Cast, **data: str):
     page = reverse("admin:inventory_store_change", args=[cast.store.pk])
     fields = {"code": "S1", "name": "Main Street", "is_active": "on", "time_zone": "Asia/Tokyo"}
     with tenant(cast.customer):
-        version = getattr(Store.objects.get(pk=cast.store.pk), "version", "")
-    return client_of(cast.admin).post(page, fields | {"version": version} | data)
+        version = Store.objects.get(pk=cast.store.pk).version
+    return client_of(cast.admin).post(page, fields | {"_version": version} | data)
 
 
 def zone(cast: Cast) -> str:
