@@ -1,7 +1,8 @@
-"""The chunks that an import's rows go into, made before it in a transaction of its own.
+"""The chunks that an import's rows go into, made and opened before it in a short transaction.
 
-See migration 0011_chunks_beforehand for why. A block that would need a new chunk stops the
-import; it is rolled back, the chunks are made, and it begins again.
+See migrations 0011_chunks_beforehand and 0014_open_chunks for why. A block that would need a new
+chunk, or one that is closed, stops the import; it is rolled back, the chunks are made and opened,
+and it begins again.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ ATTEMPTS = 2
 
 
 class ChunkMissing(Exception):
-    """A row of the time `since` would be the first of its chunk."""
+    """A row of the time `since` would be the first of its chunk, or beside its columnstore."""
 
     def __init__(self, since: datetime) -> None:
         super().__init__(f"no chunk for {since}")
@@ -44,6 +45,13 @@ def make_chunks(customer: Customer, ledger: str, since: datetime) -> None:
     """From `since` until now; a short transaction, for which nobody waits long."""
     with tenant(customer), connection.cursor() as cursor:
         cursor.execute("SELECT make_chunks(%s, %s)", [ledger, since])
+        cursor.execute("SELECT open_chunks(%s, %s, now())", [ledger, since])
+
+
+def open_chunks(customer: Customer, ledger: str, since: datetime, until: datetime) -> None:
+    """Those between the two times, as `make_chunks` does."""
+    with tenant(customer), connection.cursor() as cursor:
+        cursor.execute("SELECT open_chunks(%s, %s, %s)", [ledger, since, until])
 
 
 def moments(block: pyarrow.Table, time: str) -> list[datetime]:

@@ -49,7 +49,13 @@ MOMENT = DateTimeField()
 # compressed segments.
 SETTINGS = """
 SELECT set_config('work_mem', '64MB', true),
-       set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+       set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
+       set_config('statement_timeout', '30min', true)
+"""
+# A statement whose process has been killed ends, too, where the server can see that.
+NOTICE_DEATH = """
+SELECT set_config(name, '10s', true) FROM pg_settings
+WHERE name = 'client_connection_check_interval' AND version() NOT LIKE '%emscripten%'
 """
 # To be had before a statement looks at what is there already. The batch's own lock tells others
 # that its import is alive.
@@ -252,6 +258,7 @@ def placing(batch: ImportBatch) -> Iterator[CursorWrapper]:
     """A transaction of the customer's, when the import's turn has come."""
     with tenant(batch.customer), connection.cursor() as cursor:
         cursor.execute(SETTINGS)
+        cursor.execute(NOTICE_DEATH)
         set_local("import_batch_id", batch.pk)
         take_turn(cursor, batch)
         yield cursor

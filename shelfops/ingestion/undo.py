@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.utils import timezone
 
+from shelfops.ingestion.chunks import open_chunks
 from shelfops.ingestion.feeds import take_turn
 from shelfops.ingestion.models import ImportBatch
 from shelfops.tenancy.context import tenant
@@ -115,6 +116,8 @@ def undo(customer: Customer, batch: ImportBatch, by: str) -> int:
 
     `by` is who undoes it: a person's e-mail, or a command. What the import refused stays.
     """
+    if batch.touched_from and batch.touched_until:
+        open_chunks(customer, batch.kind, batch.touched_from, batch.touched_until)
     with tenant(customer):
         with connection.cursor() as cursor:
             take_turn(cursor, batch)

@@ -64,7 +64,11 @@ def tenant_view(view: str, select: str, privileges: str = "SELECT") -> RunSQL:
 
 
 def ledger_writes(
-    view: str, columns: str, returning: str, defaults: Mapping[str, str] | None = None
+    view: str,
+    columns: str,
+    returning: str,
+    defaults: Mapping[str, str] | None = None,
+    key: str = "",
 ) -> RunSQL:
     """New rows of a ledger, through its view: the writer cannot say whose they are.
 
@@ -72,7 +76,9 @@ def ledger_writes(
     customer: ON CONFLICT DO NOTHING then tells whether another customer has a row. Here the
     customer is the transaction's, worked out once per statement; the application may name
     `columns` and no others. A row that is there already is left as it is, and not returned.
-    `returning` gives the columns of the view; `defaults` those that a writer may leave out.
+    `returning` gives the columns of the view; `defaults` those that a writer may leave out. With
+    `key`, the columns of the ledger's key in brackets, the columnstore looks for it by its bloom
+    filters instead of unpacking every batch of that time.
     """
     new = ", ".join(f"NEW.{column.strip()}" for column in columns.split(","))
     default = f"ALTER VIEW public.{view} ALTER COLUMN"
@@ -83,7 +89,7 @@ def ledger_writes(
         CREATE OR REPLACE RULE {view}_insert AS ON INSERT TO public.{view} DO INSTEAD
         INSERT INTO timeseries.{view} (customer_id, {columns})
         VALUES ((SELECT current_customer_id()), {new})
-        ON CONFLICT DO NOTHING
+        ON CONFLICT {key} DO NOTHING
         RETURNING {returning};
         {set_defaults}
         REVOKE INSERT ON public.{view} FROM shelfops_app;

@@ -11,11 +11,13 @@ from django.db import ProgrammingError, connection, connections, transaction
 from shelfops.ingestion import feeds
 from shelfops.tenancy.context import tenant
 from tests.cast import Cast
+from tests.ingestion.columnstore import compress, packed
 from tests.ingestion.feeding import (
     days_ago,
     load_counts,
     load_sales,
     outcome,
+    query,
     sale,
     stock_count,
 )
@@ -134,3 +136,59 @@ def test_it_makes_a_bounded_number_of_chunks(cast: Cast) -> None:
         )
         assert 104 <= cursor.fetchone()[0] <= 108
         transaction.set_rollback(True)
+
+
+def test_it_keeps_nobody_waiting_for_a_week_of_the_columnstore(
+    cast: Cast,
+    few_chunks: None,
+    tmp_path: Path,
+    admin_url: str,
+    database_urls: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two customers' imports of one compressed week, one within the other's transaction."""
+    theirs = {"store": cast.other_store.code, "product": cast.other_product.sku}
+    at = days_ago(40)
+    load_sales(cast.other_customer, sale(cast, **theirs, sold_at=at))
+    load_sales(cast.customer, sale(cast, sold_at=at))
+    compress("transactions")
+    counted, waited = feeds.count, []
+
+    def count_while_another_imports(*args) -> None:
+        counted(*args)
+        waited.append(add_line(database_urls["app"], cast, at))
+
+    monkeypatch.setattr(feeds, "count", count_while_another_imports)
+    batch = import_sales(cast, write(tmp_path, line(receipt="R2", time=at)))
+    assert outcome(batch) == (1, 1, 0, 0)
+    assert waited == [1]
+    assert packed("transactions", cast.other_customer) == 1
+
+
+def add_line(url: str, cast: Cast, at: datetime) -> int:
+    """Lines that the other customer can add within two seconds."""
+    with psycopg.connect(url) as other:
+        other.execute(
+            "SELECT set_config('app.current_customer_id', %s, true),"
+            " set_config('lock_timeout', '2s', true)",
+            [str(cast.other_customer.pk)],
+        )
+        added = other.execute(
+            "INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,"
+            " quantity, unit_price, total_amount) VALUES (%s, %s, %s, %s, 'R3', 1, 1, 1, 1)",
+            [cast.other_store.pk, cast.other_product.pk, at, at.date()],
+        )
+        return added.rowcount
+
+
+def test_opening_a_week_leaves_no_row_and_takes_no_others(cast: Cast) -> None:
+    load_sales(cast.customer, sale(cast, sold_at=days_ago(40)))
+    load_counts(cast.customer, stock_count(cast, "5", 40))
+    for ledger in ("transactions", "inventory_levels"):
+        compress(ledger)
+        for customer in (cast.customer, cast.other_customer):
+            query(customer, "SELECT open_chunks(%s, '-infinity', now())", [ledger])
+        assert packed(ledger, cast.customer) == 1
+        for customer, rows in ((cast.customer, 1), (cast.other_customer, 0)):
+            assert query(customer, f"SELECT count(*) FROM {ledger}") == [(rows,)]
+    assert query(cast.customer, "SELECT open_chunks('products', '-infinity', now())") == [("",)]
