@@ -36,6 +36,7 @@ from django.db import connections  # noqa: E402
 from sales.complete_journey import catalogue, load, stores  # noqa: E402
 from sales.complete_journey.source import read_lines  # noqa: E402
 from shelfops.ingestion.progress import silent  # noqa: E402
+from shelfops.tenancy.context import tenant  # noqa: E402
 from shelfops.tenancy.models import Customer  # noqa: E402
 from shelfops.timescale.refresh import update_statistics  # noqa: E402
 
@@ -89,13 +90,8 @@ def write(path: Path, lines: object, weeks: int, times: int) -> int:
 
 def bare(path: Path, customer: Customer) -> float:
     start = time.monotonic()
-    with connections["owner"].cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute(
-            "SELECT set_config('app.current_customer_id', %s, true),"
-            " set_config('work_mem', '64MB', true)",
-            [str(customer.pk)],
-        )
+    with tenant(customer, using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', '64MB', true)")
         cursor.execute(STAGE)
         with (
             path.open("rb") as file,
@@ -104,7 +100,6 @@ def bare(path: Path, customer: Customer) -> float:
             while piece := file.read(1 << 20):
                 copy.write(piece)
         cursor.execute(INSERT, [customer.pk] * 3)
-        cursor.execute("COMMIT")
     return time.monotonic() - start
 
 

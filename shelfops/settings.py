@@ -4,6 +4,7 @@ A value that is missing or malformed stops the start and names its variable. A s
 come from a file: `NAME_FILE` holds the path.
 """
 
+import hmac
 import logging
 import os
 import re
@@ -93,6 +94,7 @@ def database(name: str, url: str) -> dict[str, object]:
     # A connection that a restart of the server has cut is replaced before a request meets it. One
     # that is kept without the pool would carry a session from one request to the next.
     config = {**config, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
+    config["ENGINE"] = "shelfops.tenancy.postgresql"
     config["OPTIONS"] = {**config.get("OPTIONS", {})}
     limit(config, SESSION)
     return config
@@ -105,6 +107,10 @@ if not SECRET_KEY:
         "SECRET_KEY is not set. Set SECRET_KEY or SECRET_KEY_FILE in the environment or in .env;"
         " `make run` writes a .env with a new one."
     )
+# What the web signs each transaction's customer and user with; `migrate` tells the database.
+CONTEXT_KEY = secret("CONTEXT_KEY") or hmac.digest(SECRET_KEY.encode(), b"context", "sha256").hex()
+if len(CONTEXT_KEY) < 32:
+    raise ImproperlyConfigured("CONTEXT_KEY must have 32 characters or more.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -7,8 +7,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from inventory.models import Product, Store
-from shelfops.tenancy.context import tenant
-from shelfops.tenancy.models import Customer
+from shelfops.tenancy.context import set_local, tenant
+from shelfops.tenancy.models import Customer, User
+from shelfops.tenancy.roles import Role
 
 STATEMENTS = (
     """
@@ -128,9 +129,6 @@ STATEMENTS = (
     SELECT user_id, %(store)s FROM users WHERE role = 'admin'
     """,
     """
-    SELECT set_config('app.current_user_id', user_id::text, true) FROM users WHERE role = 'admin'
-    """,
-    """
     INSERT INTO saved_views (page, name, query) VALUES ('reports:stock', 'secret', 'q=secret')
     ON CONFLICT DO NOTHING
     """,
@@ -154,6 +152,7 @@ def fill(customer: Customer, store: Store, product: Product, at: datetime | None
         "draft": zlib.compress(b"SKU,Name\nA,B\n"),
     }
     with tenant(customer), connection.cursor() as cursor:
+        set_local("current_user_id", User.objects.get(role=Role.ADMIN).pk)
         for statement in STATEMENTS:
             cursor.execute(statement, params)
 

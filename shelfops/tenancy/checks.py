@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
+from shelfops.tenancy.keys import told_activities, unknown_key
 from shelfops.tenancy.walls import Wall
 
 OLDEST_POSTGRES = 16
@@ -46,6 +47,7 @@ def check_database(
             messages += engine_errors(alias)
             if alias == "default" and not messages:
                 messages += [*powers(alias), *Wall(alias).messages()]
+                messages += [*unknown_key(alias), *told_activities(alias)]
         except (DatabaseError, psycopg.Error) as error:
             reason = str(error).strip().splitlines()[0]
             messages.append(

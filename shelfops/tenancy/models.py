@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from shelfops.tenancy.context import current_customer_id
+from shelfops.tenancy.context import bound_by_the_server, current_customer_id
 from shelfops.tenancy.roles import STORE_SCOPED, Role, permissions_of
 from shelfops.tenancy.versions import Versioned
 
@@ -113,6 +113,12 @@ class User(Versioned, AbstractBaseUser):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.strip().lower()
+
+    def save(self, *args: Any, using: str | None = None, **kwargs: Any) -> None:
+        """Keep the password's hash out of the statement's text."""
+        alias = using or self._state.db or "default"
+        with bound_by_the_server(alias):
+            super().save(*args, using=alias, **kwargs)
 
     @property
     def is_staff(self) -> bool:

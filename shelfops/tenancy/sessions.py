@@ -1,6 +1,7 @@
 """Django's database sessions under row-level security: a session is seen by its key alone.
 
-Otherwise one SELECT as the application role would list everybody's log-ins.
+Otherwise one SELECT as the application role would list everybody's log-ins. The key, which the
+browser keeps in its cookie, stands nowhere in the database: its digest does.
 """
 
 from collections.abc import Iterator
@@ -8,39 +9,52 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.sessions.backends import db
-from django.db import transaction
 from django.utils import timezone
 
-from shelfops.tenancy.context import set_local
+from shelfops.tenancy.context import bound_by_the_server, identified
+from shelfops.tenancy.signing import Identity, Purpose, digest
 
 
 @contextmanager
-def visible(session_key: str | None) -> Iterator[None]:
-    """Let the block see the session with this key."""
-    with transaction.atomic():
-        set_local("session_key", session_key)
-        yield
-        set_local("session_key", None)
+def visible(session_key: str | None) -> Iterator[str]:
+    """Let the block see the session with this key; gives the digest that it is kept under."""
+    kept = digest(session_key or "")
+    with identified(Identity(purpose=Purpose.SESSION, detail=kept)), bound_by_the_server():
+        yield kept
 
 
 class SessionStore(db.SessionStore):
-    def _get_session_from_db(self) -> Any:
-        with visible(self.session_key):
-            return super()._get_session_from_db()  # type: ignore[misc]
+    def load(self) -> dict[str, Any]:
+        with visible(self.session_key) as kept:
+            found = self.model.objects.filter(session_key=kept, expire_date__gt=timezone.now())
+            session = found.first()
+        if session is None:
+            self._session_key = None
+            return {}
+        return self.decode(session.session_data)
 
     def exists(self, session_key: str) -> bool:
-        with visible(session_key):
-            return super().exists(session_key)
+        with visible(session_key) as kept:
+            return super().exists(kept)
+
+    def create_model_instance(self, data: Any) -> Any:
+        session = super().create_model_instance(data)
+        session.session_key = digest(session.session_key)
+        return session
 
     def save(self, must_create: bool = False) -> None:
         if self.session_key is None:
             return self.create()
+        # Read first: it sees its row by itself.
+        self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         with visible(self.session_key):
             return super().save(must_create)
 
     def delete(self, session_key: str | None = None) -> None:
-        with visible(session_key or self.session_key):
-            super().delete(session_key)
+        key = session_key or self.session_key
+        if key is not None:
+            with visible(key) as kept:
+                super().delete(kept)
 
     @classmethod
     def clear_expired(cls) -> None:

@@ -161,5 +161,5 @@ def test_it_lets_the_page_see_one_customer(cast: Cast) -> None:
     """The settings that an import leaves behind end with its transaction."""
     mixed(cast)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('app.import_batch_id', true)")
+        cursor.execute("SELECT current_setting('app.context', true)")
         assert cursor.fetchone() in [("",), (None,)]

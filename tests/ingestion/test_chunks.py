@@ -10,6 +10,7 @@ from django.db import ProgrammingError, connection, connections, transaction
 
 from shelfops.ingestion import feeds
 from shelfops.tenancy.context import tenant
+from shelfops.tenancy.signing import Identity, opening, say
 from tests.cast import Cast
 from tests.ingestion.columnstore import compress, packed
 from tests.ingestion.feeding import (
@@ -91,11 +92,8 @@ def test_it_locks_nobody_out(
 def edit(url: str, customer: UUID, product: UUID) -> int:
     """Rows that somebody else can change within a second."""
     with psycopg.connect(url) as other:
-        other.execute(
-            "SELECT set_config('app.current_customer_id', %s, true),"
-            " set_config('lock_timeout', '1s', true)",
-            [str(customer)],
-        )
+        other.execute("SET LOCAL lock_timeout = '1s'")
+        say(other, Identity(customer), opening(other))
         changed = other.execute("UPDATE products SET name = name WHERE product_id = %s", [product])
         return changed.rowcount
 

@@ -12,6 +12,7 @@ from shelfops.ingestion import undo
 from shelfops.tenancy.context import tenant
 from tests.ingestion.feeding import load_sales, query, sale
 from tests.ingestion.master import apply, batch_of, draft, products
+from tests.sql import Sql
 
 HEAD = ["SKU", "Name", "Unit price"]
 # All but the stamps of changes: undoing is one, too.
@@ -147,11 +148,11 @@ def test_it_is_offered_on_the_imports_page(cast, client):
 def test_it_removes_nothing_that_no_import_has_made(cast, client, database_urls):
     """The functions that delete, called over the application's log-in with any id there is."""
     batch = imported(cast, client, "products", HEAD, ["MILK-1", "Milk", "2"])
-    theirs = "SELECT set_config('app.current_customer_id', %s, false)"
     kinds = ("products", "stores", "reorder_points")
-    with psycopg.connect(database_urls["app"], autocommit=True) as app:
-        for customer in ("", str(cast.other_customer.pk), str(cast.customer.pk)):
-            app.execute(theirs, [customer])
+    with psycopg.connect(database_urls["app"], autocommit=True) as connection:
+        app = Sql(connection)
+        for customer in (None, cast.other_customer.pk, cast.customer.pk):
+            app.act_as(customer)
             for kind in kinds:
                 removed = app.execute(f"SELECT remove_imported_{kind}(%s)", [batch.pk])
                 assert removed.fetchone() == (0,)

@@ -8,7 +8,7 @@ from django.db import ProgrammingError, connection, connections, transaction
 from inventory.models import CurrentStock
 from shelfops.ingestion.models import ImportBatch, RefusedRow
 from shelfops.ingestion.undo import CannotUndo, obstacles, undo
-from shelfops.tenancy.context import tenant
+from shelfops.tenancy.context import set_local, tenant
 from shelfops.timescale.refresh import compress_old_chunks, refresh_requested
 from tests.cast import Cast
 from tests.ingestion.columnstore import compress, packed
@@ -188,7 +188,7 @@ def test_it_removes_nothing_of_another_customer_that_bears_the_same_import(cast:
     """Somebody who knows the id of our import writes rows under it."""
     ours = load_sales(cast.customer, sale(cast))
     with tenant(cast.other_customer), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('app.import_batch_id', %s, true)", [str(ours.pk)])
+        set_local("import_batch_id", ours.pk)
         cursor.execute(
             "INSERT INTO transactions (store_id, product_id, sold_at, business_date, receipt, line,"
             " quantity, unit_price, total_amount) VALUES (%s, %s, %s, %s, 'R', 1, 1, 1, 1)",

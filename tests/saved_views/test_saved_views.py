@@ -17,6 +17,7 @@ from shelfops.tenancy.acting import enter
 from shelfops.tenancy.context import set_local, tenant
 from tests.cast import Cast
 from tests.reports.shop import text
+from tests.sql import Sql
 
 SALES, STOCK = reverse("reports:sales"), reverse("reports:stock")
 
@@ -214,22 +215,20 @@ def test_it_reads_the_views_once(cast: Cast, client_of) -> None:
 @pytest.fixture
 def app(database_urls):
     with psycopg.connect(database_urls["app"], autocommit=True) as opened:
-        yield opened
+        yield Sql(opened)
 
 
 def test_the_database_shows_and_takes_nobody_elses(cast: Cast, client_of, app) -> None:
     save(client_of(cast.admin), "Mine")
-    setting = "SELECT set_config(%s, %s, false)"
-    app.execute(setting, ["app.current_customer_id", str(cast.customer.pk)])
     insert = "INSERT INTO saved_views (user_id, page, name, query) VALUES (%s, 'p', 'x', '')"
-    for user in ("", str(cast.analyst.pk)):
-        app.execute(setting, ["app.current_user_id", user])
+    for user in (None, cast.analyst.pk):
+        app.act_as(cast.customer.pk, user)
         assert app.execute("SELECT count(*) FROM saved_views").fetchone() == (0,)
         assert app.execute("UPDATE saved_views SET query = 'x'").rowcount == 0
         assert app.execute("DELETE FROM saved_views").rowcount == 0
         with pytest.raises(errors.InsufficientPrivilege):
             app.execute(insert, [cast.admin.pk])
-    app.execute(setting, ["app.current_user_id", str(cast.outsider.pk)])
+    app.act_as(cast.customer.pk, cast.outsider.pk)
     with pytest.raises(errors.ForeignKeyViolation):
         app.execute(insert, [cast.outsider.pk])
 

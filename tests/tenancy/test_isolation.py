@@ -10,12 +10,13 @@ from psycopg import errors, sql
 
 from tests.cast import Cast
 from tests.rows import days_ago, fill, refresh_aggregates
+from tests.sql import Sql
 
 
 @pytest.fixture
-def app(database_urls) -> Iterator[psycopg.Connection]:
+def app(database_urls) -> Iterator[Sql]:
     with psycopg.connect(database_urls["app"], autocommit=True) as connection:
-        yield connection
+        yield Sql(connection)
 
 
 @pytest.fixture
@@ -25,13 +26,12 @@ def filled(cast: Cast) -> Cast:
     return cast
 
 
-def act_as(app: psycopg.Connection, cast: Cast) -> None:
+def act_as(app: Sql, cast: Cast) -> None:
     """As the customer's admin: some rows are seen by their own user only."""
-    app.execute("SELECT set_config('app.current_customer_id', %s, false)", [str(cast.customer.pk)])
-    app.execute("SELECT set_config('app.current_user_id', %s, false)", [str(cast.admin.pk)])
+    app.act_as(cast.customer.pk, cast.admin.pk)
 
 
-def tenant_relations(app: psycopg.Connection) -> list[str]:
+def tenant_relations(app: Sql) -> list[str]:
     """Tables and views of schema public that have a customer_id."""
     rows = app.execute(
         """
@@ -52,6 +52,8 @@ def base_of(relation: str) -> str:
 
 def count(connection, relation: str, condition: str = "true", params: tuple = ()) -> int:
     query = sql.SQL("SELECT count(*) FROM {} WHERE " + condition)
+    if isinstance(connection, Sql):
+        return connection.execute(query.format(sql.Identifier(relation)), params).fetchone()[0]
     with connection.cursor() as cursor:
         cursor.execute(query.format(sql.Identifier(*relation.split("."))), params)
         return cursor.fetchone()[0]
@@ -75,14 +77,15 @@ def test_it_shows_own_rows_of_every_relation_and_no_other(app, filled: Cast) -> 
 
 
 def test_it_shows_nothing_without_a_tenant(app, filled: Cast) -> None:
-    for setting in (None, ""):
-        if setting is not None:
-            app.execute("SELECT set_config('app.current_customer_id', %s, false)", [setting])
+    for customer in (None, filled.customer.pk, None):
+        app.act_as(customer)
+        if customer is not None:
+            continue
         assert {name for name in tenant_relations(app) if count(app, name)} == set()
 
 
 def test_it_shows_nothing_to_a_customer_that_does_not_exist(app, filled: Cast) -> None:
-    app.execute("SELECT set_config('app.current_customer_id', %s, false)", [str(uuid4())])
+    app.act_as(uuid4())
     assert {name for name in tenant_relations(app) if count(app, name)} == set()
 
 
@@ -296,15 +299,13 @@ def test_it_lets_operators_alone_see_and_change_customers(app, cast: Cast) -> No
     seen = "SELECT count(*) FROM customers WHERE customer_id = ANY(%s)"
     change = "UPDATE customers SET currency = 'EUR' WHERE customer_id = ANY(%s)"
     add = "INSERT INTO customers (name) VALUES ('New')"
-    as_user = "SELECT set_config('app.current_user_id', %s, false)"
-    act_as(app, cast)
-    for user_id in (str(cast.admin.pk), str(cast.outsider.pk), str(uuid4()), ""):
-        app.execute(as_user, [user_id])
+    for user_id in (cast.admin.pk, cast.outsider.pk, uuid4(), None):
+        app.act_as(cast.customer.pk, user_id)
         assert app.execute(seen, [both]).fetchone() == (1,)
         assert app.execute(change, [both]).rowcount == 0
         with pytest.raises(errors.InsufficientPrivilege):
             app.execute(add)
-    app.execute(as_user, [str(cast.operator.pk)])
+    app.act_as(cast.customer.pk, cast.operator.pk)
     assert app.execute(seen, [both]).fetchone() == (2,)
     assert app.execute(change, [both]).rowcount == 2
     assert app.execute(add).rowcount == 1

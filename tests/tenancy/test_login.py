@@ -12,7 +12,9 @@ from psycopg import errors
 
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer, User
+from shelfops.tenancy.signing import Purpose, digest
 from tests.cast import PASSWORD, Cast
+from tests.sql import Sql
 
 HOME = "/"
 
@@ -74,25 +76,21 @@ def test_it_leaves_no_tenant_behind_after_authentication(cast: Cast) -> None:
 
 def test_it_shows_only_the_row_of_the_person_logging_in(cast: Cast, database_urls) -> None:
     with psycopg.connect(database_urls["app"], autocommit=True) as app:
-        for setting, value in (
-            ("app.login_email", cast.admin.email),
-            ("app.current_user_id", str(cast.admin.pk)),
-        ):
-            app.execute("SELECT set_config(%s, %s, false)", [setting, value])
-            assert app.execute("SELECT email FROM users").fetchall() == [(cast.admin.email,)]
-            app.execute("SELECT set_config(%s, '', false)", [setting])
-        assert app.execute("SELECT email FROM users").fetchall() == []
+        trying, known = Sql(app), Sql(app)
+        trying.act_as(None, None, Purpose.LOGIN, digest(cast.admin.email))
+        known.act_as(None, cast.admin.pk)
+        for session in (trying, known):
+            assert session.execute("SELECT email FROM users").fetchall() == [(cast.admin.email,)]
+        assert Sql(app).execute("SELECT email FROM users").fetchall() == []
 
 
 def test_it_lets_nobody_become_a_platform_operator(cast: Cast, database_urls) -> None:
     """Not by changing the own row, not by a new one; that would open every customer."""
     with psycopg.connect(database_urls["app"], autocommit=True) as app:
-        app.execute("SELECT set_config('app.current_user_id', %s, false)", [str(cast.admin.pk)])
-        app.execute(
-            "SELECT set_config('app.current_customer_id', %s, false)", [str(cast.customer.pk)]
-        )
-        # The policies that let a person log in would show a new row of this address or id.
-        app.execute("SELECT set_config('app.login_email', 'evil@example.com', false)")
+        work, trying = Sql(app), Sql(app)
+        work.act_as(cast.customer.pk, cast.admin.pk)
+        # The policy that lets a person log in would show a new row of this address.
+        trying.act_as(None, None, Purpose.LOGIN, digest("evil@example.com"))
         mine = "WHERE user_id = current_user_id()"
         for statement in (
             f"UPDATE users SET role = 'operator' {mine}",
@@ -104,8 +102,14 @@ def test_it_lets_nobody_become_a_platform_operator(cast: Cast, database_urls) ->
             " VALUES (%(other)s, 'evil@example.com', 'x', 'admin', 'x')",
             f"UPDATE users SET customer_id = %(other)s {mine}",
         ):
+            values = {"new": uuid4(), "other": cast.other_customer.pk}
             with pytest.raises((errors.CheckViolation, errors.InsufficientPrivilege)):
-                app.execute(statement, {"new": uuid4(), "other": cast.other_customer.pk})
+                work.execute(statement, values)
+            if statement.startswith("INSERT"):
+                with pytest.raises((errors.CheckViolation, errors.InsufficientPrivilege)):
+                    trying.execute(statement, values)
+            else:
+                assert trying.execute(statement, values).rowcount == 0
 
 
 def test_it_shows_a_session_by_its_key_alone(cast: Cast, client_of) -> None:
@@ -129,27 +133,25 @@ def test_it_clears_expired_sessions_only(cast: Cast, client_of) -> None:
     from datetime import timedelta
 
     from django.core.management import call_command
-    from django.db import transaction
     from django.utils import timezone
 
-    from shelfops.tenancy.context import set_local
+    from shelfops.tenancy.sessions import visible
 
     live, expired = client_of(cast.admin), client_of(cast.staff)
     key = expired.cookies["sessionid"].value
-    with transaction.atomic():
-        set_local("session_key", key)
-        Session.objects.update(expire_date=timezone.now() - timedelta(days=1))
+    with visible(key):
+        assert Session.objects.update(expire_date=timezone.now() - timedelta(days=1)) == 1
     call_command("clearsessions")
-    with transaction.atomic():
-        set_local("session_key", key)
+    with visible(key):
         assert not Session.objects.exists()
     assert live.get(HOME).status_code == 200
 
 
 def test_it_changes_nobody_by_the_address_they_log_in_with(cast: Cast, database_urls) -> None:
     """The address being tried shows a row, so that its password can be checked; no more."""
-    with psycopg.connect(database_urls["app"], autocommit=True) as app:
-        app.execute("SELECT set_config('app.login_email', %s, false)", [cast.outsider.email])
+    with psycopg.connect(database_urls["app"], autocommit=True) as connection:
+        app = Sql(connection)
+        app.act_as(None, None, Purpose.LOGIN, digest(cast.outsider.email))
         assert app.execute("SELECT count(*) FROM users").fetchone() == (1,)
         assert app.execute("UPDATE users SET password = 'mine'").rowcount == 0
         with pytest.raises(errors.InsufficientPrivilege):

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, and the identity of its transactions."""
