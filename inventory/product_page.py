@@ -15,7 +15,7 @@ from inventory import product_queries as queries
 from inventory.models import Product
 from inventory.queries import VELOCITY_DAYS
 from inventory.timeline import Line, Mark, Panel, Timeline
-from sales.queries import last_business_day
+from sales.days import last_business_day, last_day_notes, last_days, period_end
 from shelfops.reports.filters import PeriodFilter
 from shelfops.reports.period import Period, long_date
 from shelfops.reports.sql import Row
@@ -48,7 +48,8 @@ class ProductReport(Report):
         return super().get(request, **kwargs)
 
     def build(self, filters: PeriodFilter) -> dict[str, Any]:
-        last_day = last_business_day(filters.stores)
+        last = last_days(filters.stores)
+        last_day = period_end(last)
         period = filters.chosen_period(last_day)
         events = self.events(filters, period)
         days = with_events(self.history(filters, period), events)
@@ -56,6 +57,7 @@ class ProductReport(Report):
         return {
             "product": self.product,
             "period": period,
+            "last_day_notes": last_day_notes(last),
             "velocity_period": Period.ending(last_day, VELOCITY_DAYS),
             "table": self.days_table(days, period),
             "stock": Table("Stock now, by store", self.stock_columns(), stock, total),

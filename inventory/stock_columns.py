@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from inventory.queries import VELOCITY_DAYS
-from sales.queries import last_business_day
+from sales.days import last_business_day
 from shelfops.reports.period import Period
 from shelfops.reports.sql import rows
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from inventory import queries
 from inventory.filters import StockFilter
 from inventory.queries import VELOCITY_DAYS
-from sales.queries import last_business_day
+from sales.days import last_business_day
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Column, Kind, Table, show

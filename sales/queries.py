@@ -1,25 +1,9 @@
 """Reads of sales: revenue, units and baskets of business days, in the customer's currency."""
 
-from datetime import UTC, date, datetime, timedelta
-
 from sales import figures
 from sales.figures import SALES, WITH_BASKETS
-from sales.scope import IN_SCOPE, IN_STORES, SalesScope, Stores, both
-from shelfops.reports.sql import Row, row, rows
-
-RECENT = timedelta(weeks=13)
-
-# A day is full when it is over in every store. Reads the aggregate by store and day, and of it
-# the chunks after `since` only.
-LAST_DAY = f"""
-WITH today AS (
-    SELECT coalesce(min((now() AT TIME ZONE time_zone)::date), current_date) AS day FROM stores
-    WHERE {IN_STORES}
-)
-SELECT (SELECT day FROM today) - 1 AS last_full_day, max(business_date) AS last_day_with_sales
-FROM daily_store_sales
-WHERE day >= %(since)s AND business_date < (SELECT day FROM today) AND {IN_STORES}
-"""
+from sales.scope import IN_SCOPE, SalesScope, both
+from shelfops.reports.sql import Row, rows
 
 # From the aggregate by store and day.
 STORE_SALES = f"sales AS ({both('store_id, revenue, quantity_sold', 'daily_store_sales')})"
@@ -166,25 +150,6 @@ FROM figures LEFT JOIN products USING (product_id)
 WHERE part <> 2 OR (revenue, revenue_before, units, units_before) <> (0, 0, 0, 0)
 ORDER BY part, revenue DESC, name
 """
-
-
-def last_days(stores: Stores) -> Row:
-    """`last_full_day`, and `last_day_with_sales` of the 13 weeks before it, else of all time.
-
-    The second is None where nothing was sold yet.
-    """
-    params = {"stores": stores, "since": datetime.now(UTC) - RECENT}
-    found = row(LAST_DAY, params)
-    if found["last_day_with_sales"] is None:
-        found = row(LAST_DAY, {**params, "since": datetime.min.replace(year=2000, tzinfo=UTC)})
-    return found
-
-
-def last_business_day(stores: Stores) -> date:
-    """The day that ranges such as "28 days" end with: the last full one that has sales."""
-    found = last_days(stores)
-    day: date = found["last_day_with_sales"] or found["last_full_day"]
-    return day
 
 
 def by_day(scope: SalesScope) -> list[Row]:

@@ -1,17 +1,16 @@
 """The sales report."""
 
 from collections.abc import Callable
-from datetime import date
 from functools import partial
 from typing import Any
 
 from sales import charts, columns, queries
+from sales.days import last_day_notes, last_days, period_end
 from sales.filters import SalesFilter
 from sales.margin import margins
 from sales.movers import category_movers, product_movers
 from sales.scope import SalesScope
 from shelfops.reports.chart import Chart
-from shelfops.reports.period import long_date
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Column, Table
 from shelfops.reports.views import Report
@@ -31,8 +30,8 @@ class SalesReport(Report):
     filter_class = SalesFilter
 
     def build(self, filters: SalesFilter) -> dict[str, Any]:
-        last = queries.last_days(filters.stores)
-        period = filters.chosen_period(last["last_day_with_sales"] or last["last_full_day"])
+        last = last_days(filters.stores)
+        period = filters.chosen_period(period_end(last))
         scope = filters.scope(period)
         self.before = "last year" if filters.compares_years else "before"
         *rows, total = self.rows(filters, scope)
@@ -40,7 +39,7 @@ class SalesReport(Report):
             "period": period,
             "compared": scope.compared,
             "last": last,
-            "late": _is_late(last),
+            "last_day_notes": last_day_notes(last),
             "table": Table(self.caption(filters, scope), self.columns(filters, scope), rows, total),
             "charts": [chart.data() for chart in self.charts(filters, rows)],
             "heat": charts.heat(rows, self.currency) if filters.breakdown == "hour" else None,
@@ -179,12 +178,6 @@ class SalesReport(Report):
             self.links("of", filters.OF, filters.movers_of),
             self.links("measure", filters.MEASURE, filters.movers_by),
         ]
-
-
-def _is_late(last: Row) -> str:
-    """The day of the latest sales where later ones are to be expected."""
-    day: date | None = last["last_day_with_sales"]
-    return long_date(day) if day and day < last["last_full_day"] else ""
 
 
 def has_baskets(filters: SalesFilter, scope: SalesScope) -> bool:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES
 
 from inventory.models import Product
-from sales.queries import last_business_day
+from sales.days import last_business_day
 from shelfops.admin import (
     LookAheadPage,
     LookAheadPaginator,

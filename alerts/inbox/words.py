@@ -46,6 +46,7 @@ FIGURES = {
     "cost": "Cost of a unit",
     "counted_at": "Counted",
     "last_sales": "Last day with sales",
+    "expected_on": "Next sales expected on",
     "usual_days": "Usual days between days with sales",
     "takings_a_day": "Usual revenue a day",
 }

@@ -69,9 +69,10 @@ pairs AS MATERIALIZED (
 """
 COUNT_PAIRS = f"WITH {PAIRS} SELECT count(*) AS pairs FROM pairs"
 
-# Every count of the stock, with what was known then. Sales and counts are one line of time for
-# each product in a store, so that a window over it has the sales before each count. A `timestamp`
-# or `day` before the span is there for what a rule looks back on.
+# Every count of the stock, with what was known then; the day of the count is not over, and is no
+# whole day without a sale. Sales and counts are one line of time for each product in a store, so
+# that a window over it has the sales before each count. A `timestamp` or `day` before the span is
+# there for what a rule looks back on.
 HISTORY = f"""
 WITH {PAIRS},
 counted AS (
@@ -96,8 +97,7 @@ known AS (
            greatest(sum(quantity) OVER past_28 / 28, 0) AS velocity,
            on_day - max(on_day) FILTER (WHERE is_sale) OVER ever AS silent_days,
            (max(on_day) FILTER (WHERE is_sale) OVER past_62
-            - min(on_day) FILTER (WHERE is_sale) OVER past_62)::numeric
-               / nullif(count(*) FILTER (WHERE is_sale) OVER past_62 - 1, 0) AS sale_interval,
+            - min(on_day) FILTER (WHERE is_sale) OVER past_62)::numeric AS sale_span,
            count(*) FILTER (WHERE is_sale) OVER past_62 AS sale_count
     FROM line
     WINDOW pair AS (PARTITION BY store_id, product_id ORDER BY on_day::timestamp),
@@ -118,9 +118,9 @@ measured AS (
                      AND (effective_to IS NULL OR effective_to > timestamp)
                    ORDER BY effective_from DESC LIMIT 1), 0)
                WHEN 'overstock' THEN available / nullif(velocity, 0)
-               WHEN 'dead_stock' THEN CASE WHEN on_hand > 0 THEN silent_days END
+               WHEN 'dead_stock' THEN CASE WHEN on_hand > 0 THEN silent_days - 1 END
                WHEN 'phantom_stock' THEN CASE WHEN on_hand > 0 AND sale_count >= 5
-                   THEN silent_days / nullif(sale_interval, 0) END
+                   THEN silent_days * (sale_count - 1) / nullif(sale_span, 0) END
            END AS measure
     FROM known
     JOIN pairs USING (store_id, product_id)
@@ -166,39 +166,36 @@ WHERE timestamp > %(since)s
 GROUP BY variant
 """
 
-# The silences of each store that were longer than its usual gap and the rule's hours.
+# The silences of each store, from the first day on which it was expected to sell (sales_days) until
+# its next day with sales, that were longer than the rule's hours.
 SILENCES = f"""
 WITH {RULES},
 days AS (
-    SELECT DISTINCT store_id, business_date FROM daily_store_sales
-    WHERE day > %(since)s - INTERVAL '62 days' AND day <= %(now)s
-      AND (%(store)s::uuid IS NULL OR store_id = %(store)s)
+    SELECT store_id, day, has_sales,
+           max(day) FILTER (WHERE has_sales) OVER (
+               PARTITION BY store_id ORDER BY day) AS last_sales,
+           min(day) FILTER (WHERE has_sales) OVER (
+               PARTITION BY store_id ORDER BY day DESC) AS next_sales
+    FROM sales_days(%(now)s, %(since)s::date, %(now)s::date + 1,
+                    CASE WHEN %(store)s::uuid IS NOT NULL THEN ARRAY[%(store)s::uuid] END)
 ),
-gaps AS (
-    SELECT store_id, business_date,
-           business_date - lag(business_date) OVER (
-               PARTITION BY store_id ORDER BY business_date) AS gap
-    FROM days
-),
-usual AS (
-    SELECT store_id, percentile_disc(0.9) WITHIN GROUP (ORDER BY gap) AS gap
-    FROM gaps GROUP BY store_id HAVING count(gap) >= 4
+silences AS (
+    SELECT store_id, coalesce(next_sales, %(now)s::date) - min(day) - 1 AS days_more
+    FROM days WHERE NOT has_sales AND last_sales IS NOT NULL
+    GROUP BY store_id, last_sales, next_sales
 )
 SELECT variant.name AS variant, count(*) FILTER (
-           WHERE variant.is_enabled
-             AND (gaps.gap - 1) * 24 > usual.gap * 24 + variant.threshold) AS alerts
-FROM gaps
-JOIN usual USING (store_id)
+           WHERE variant.is_enabled AND days_more * 24 > variant.threshold) AS alerts
+FROM silences
 CROSS JOIN LATERAL (
     SELECT * FROM rules
     WHERE rules.alert_type = 'feed_gap'
-      AND (rules.store_id IS NULL OR rules.store_id = gaps.store_id)
+      AND (rules.store_id IS NULL OR rules.store_id = silences.store_id)
     ORDER BY rules.specificity DESC LIMIT 1) AS winner
 CROSS JOIN LATERAL (VALUES ('before', winner.threshold, winner.is_enabled),
                            ('after', %(threshold)s::numeric, %(is_enabled)s::boolean))
     AS variant (name, threshold, is_enabled)
-WHERE gaps.business_date > %(since)s
-  AND (winner.specificity <= %(specificity)s OR winner.rule_id = %(rule)s)
+WHERE winner.specificity <= %(specificity)s OR winner.rule_id = %(rule)s
 GROUP BY variant.name
 """
 

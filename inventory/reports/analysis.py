@@ -7,7 +7,7 @@ from typing import Any
 
 from inventory.reports.filters import AnalysisFilter
 from inventory.views import PAGE, page_number
-from sales.queries import last_business_day
+from sales.days import last_day_notes, last_days, period_end
 from shelfops.reports.chart import Chart, Series
 from shelfops.reports.filters import PeriodFilter
 from shelfops.reports.period import Period
@@ -68,6 +68,7 @@ class Analysis(Report):
         has_total = any(column.key in total for column in columns)
         return {
             "period": self.period,
+            "last_day_notes": last_day_notes(self.last_days),
             "table": Table(self.caption(filters), columns, rows, total if has_total else None),
             "cards": self.cards(filters, total) if count else [],
             "charts": [chart.data() for chart in self.charts(filters, rows)] if count else [],
@@ -90,7 +91,8 @@ class Analysis(Report):
         return Table(self.caption(filters), self.columns(filters), self.fetch_all(filters))
 
     def period_of(self, filters: Any) -> Period:
-        last_day = last_business_day(filters.stores)
+        self.last_days = last_days(filters.stores)
+        last_day = period_end(self.last_days)
         if isinstance(filters, PeriodFilter):
             return filters.chosen_period(last_day)
         return Period.ending(last_day, filters.chosen_days)

@@ -83,7 +83,8 @@ class DeadStock(Analysis):
     filter_class = DeadFilter
     orders = unsold.ORDERS
     notes: tuple[str, ...] = (
-        "On hand by the latest count, and not sold on any of the days. The last sale is looked for"
+        "On hand by the latest count, and not sold on any of the days, nor since. Days are whole"
+        " ones, up to the last day of sales, as for the alert. The last sale is looked for"
         f" in {unsold.LAST_SALE_DAYS} days.",
         TODAYS,
     )

@@ -40,15 +40,16 @@ FROM (
 GROUP BY GROUPING SETS ((store_id, product_id, label, number, store, counted_on{more}), ())
 """
 
-# Sold at least once: days on which returns made up for the sales do not count. Bounds on `day`
-# exclude chunks, and the join keeps of the aggregate what is in stock. The last sale is looked for
-# further back, for the rows of the page only.
+# Sold at least once, in the period or since: a sale of today counts, too, as it does for the alert
+# on dead stock. Days on which returns made up for the sales do not count. Bounds on `day` exclude
+# chunks, and the join keeps of the aggregate what is in stock. The last sale is looked for further
+# back, for the rows of the page only.
 DEAD = f"""
 WITH {WANTED}, {PAIRS},
 moving AS MATERIALIZED (
     SELECT DISTINCT store_id, product_id
     FROM daily_sales JOIN pairs USING (store_id, product_id)
-    WHERE day >= %(since)s AND day < %(until)s AND business_date BETWEEN %(start)s AND %(end)s
+    WHERE day >= %(since)s AND business_date >= %(start)s
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
       AND quantity_sold > 0
 ),
@@ -65,7 +66,7 @@ last_sales AS MATERIALIZED (
     SELECT store_id, product_id, max(business_date) AS last_sale
     FROM daily_sales JOIN page USING (store_id, product_id)
     WHERE day >= %(sales_since)s AND day < %(until)s AND quantity_sold > 0
-      AND business_date <= %(end)s
+      AND business_date BETWEEN %(sales_start)s AND %(end)s
       AND (%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))
     GROUP BY store_id, product_id
 )
@@ -126,11 +127,12 @@ def _page(order: str) -> str:
 def dead_params(
     scope: StockScope, period: Period, limit: int | None, offset: int
 ) -> dict[str, Any]:
-    sales_since = Period.ending(period.end, LAST_SALE_DAYS).since
+    sales = Period.ending(period.end, max(LAST_SALE_DAYS, period.days))
     return {
         **scope.params(),
         **period.params(),
-        "sales_since": min(sales_since, period.since),
+        "sales_start": sales.start,
+        "sales_since": sales.since,
         "limit": limit,
         "offset": offset,
     }

@@ -12,7 +12,7 @@ from django.urls import reverse
 from alerts.models import AlertType, Severity
 from inventory.queries import VELOCITY_DAYS, StockScope
 from inventory.queries import stock as stock_rows
-from sales.queries import last_days
+from sales.days import last_day_notes, last_days, period_end
 from shelfops.admin import store_ids
 from shelfops.home import queries
 from shelfops.reports.period import Period, long_date
@@ -85,7 +85,7 @@ def of(user: User, customer: Customer) -> dict[str, Any]:
 
 def first_steps(user: User, days: Row) -> list[dict[str, str]]:
     """What a new customer does next, until the first sales have come in."""
-    if days["last_day_with_sales"] or not user.has_perm("inventory.add_product"):
+    if days["last_day"] or not user.has_perm("inventory.add_product"):
         return []
     steps = [
         ("inventory.add_product", "Add products", "admin:inventory_product_changelist"),
@@ -101,15 +101,14 @@ def first_steps(user: User, days: Row) -> list[dict[str, str]]:
 
 
 def sales(customer: Customer, stores: queries.Stores, days: Row) -> Section:
-    day = days["last_day_with_sales"]
+    day = days["last_day"]
     title = "Sales"
     if not day:
         return Section(title, "No sales have come in yet.")
     found = queries.day_against(stores, day)
     only = {"start": day, "end": day, "by": "store"}
     link = f"{reverse('reports:sales')}?{urlencode(only)}"
-    late = day < days["last_full_day"]
-    text = f"{long_date(day)}" + (", the last day of which sales have come in" if late else "")
+    text = " ".join([f"{long_date(day)}.", *last_day_notes(days)])
     cards = [sales_card(found, key, label, f"{day:%A}", link) for key, label in MEASURES]
     cards[0] = Card(f"Revenue ({customer.currency})", cards[0].value, link, cards[0].notes)
     return Section(title, text, cards, link=link, link_text="By store")
@@ -161,7 +160,7 @@ def alert_item(alert: Row) -> Item:
 
 
 def stock(user: User, stores: queries.Stores, days: Row) -> Section:
-    last_day = days["last_day_with_sales"] or days["last_full_day"]
+    last_day = period_end(days)
     found = queries.stock(stores, Period.ending(last_day, 7))
     url = reverse("reports:stock")
     if not found["rows"]:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from sales.queries import last_business_day
+from sales.days import last_business_day, last_day_notes, last_days, period_end
 from shelfops.quality import grid, queries
 from shelfops.quality.filters import CHECKS, QualityFilter
 from shelfops.reports.period import Period, long_date
@@ -53,9 +53,11 @@ class QualityReport(Report):
         return bool(self.request.user.has_perm("ingestion.view_refusedrow"))
 
     def build(self, filters: QualityFilter) -> dict[str, Any]:
-        period = self.period(filters)
+        last = last_days(filters.stores)
+        period = filters.chosen_period(period_end(last))
         answer = self.answer(filters, period, MOST)
         return {
+            "last_day_notes": last_day_notes(last),
             "period": period,
             "presets": self.presets(filters, period),
             "check": filters.check,
@@ -69,14 +71,12 @@ class QualityReport(Report):
         }
 
     def table(self, filters: QualityFilter) -> Table:
-        answer = self.answer(filters, self.period(filters), None)
+        period = filters.chosen_period(last_business_day(filters.stores))
+        answer = self.answer(filters, period, None)
         return Table(answer.caption, answer.columns, answer.rows)
 
     def file_name(self, filters: QualityFilter) -> str:
         return f"data-quality-{filters.check}"
-
-    def period(self, filters: QualityFilter) -> Period:
-        return filters.chosen_period(last_business_day(filters.stores))
 
     def checks(self, filters: QualityFilter) -> list[dict[str, Any]]:
         return [

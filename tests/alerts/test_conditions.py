@@ -1,17 +1,21 @@
 """What the conditions that depend on sales are, at their limits, and what hides them."""
 
 from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connections
+from django.urls import reverse
 from django.utils import timezone
 
+from alerts.evaluation import evaluate
 from alerts.models import Alert
 from shelfops.ingestion.models import ImportBatch
 from shelfops.ingestion.signals import import_finished
 from shelfops.tenancy.context import tenant
 from tests.alerts.shelves import Shelves
 from tests.cast import Cast
+from tests.reports.shop import YESTERDAY, file_rows, shop_of
 
 DAY = timedelta(days=1)
 
@@ -22,9 +26,9 @@ def shelves(cast: Cast) -> Shelves:
     return Shelves(cast.customer, cast.store, noon)
 
 
-def summed_up(shelves: Shelves) -> None:
+def summed_up(shelves: Shelves, days: int = 70) -> None:
     """Aggregates leave out what comes in behind their watermark, until they are refreshed."""
-    window = [shelves.now - 70 * DAY, shelves.now + DAY]
+    window = [shelves.now - days * DAY, shelves.now + DAY]
     with connections["owner"].cursor() as cursor:
         for name in ("daily_sales", "daily_store_sales"):
             cursor.execute(
@@ -36,8 +40,8 @@ def test_it_finds_stock_that_does_not_sell(cast: Cast, shelves: Shelves) -> None
     """Each product stands right before or right behind a limit."""
     daily = list(range(1, 40))
     sold = {
-        "DEAD 60": [60, 61],
-        "SLOW 59": [59, 61],
+        "DEAD 60": [61, 62],
+        "SLOW 59": [60, 62],
         "PHANTOM 7": list(range(7, 30)),
         "QUIET 6": list(range(6, 30)),
         "EMPTY SHELF": list(range(7, 30)),
@@ -124,3 +128,102 @@ def test_it_evaluates_the_stores_of_an_import_at_its_end(cast: Cast, shelves: Sh
     assert (alert.store_id, alert.alert_type) == (cast.store.pk, "stockout")
     with tenant(cast.customer):
         assert alert.events.get().source == "import"
+
+
+@pytest.fixture
+def silent(cast: Cast, shelves: Shelves) -> Shelves:
+    """A store that sold daily until 300 days ago; its feed gap is open."""
+    shelves.now -= 300 * DAY
+    shelves.sell(cast.product, list(range(2, 60)))
+    summed_up(shelves)
+    assert shelves.evaluate().opened == 1
+    return shelves
+
+
+def test_it_keeps_a_feed_gap_until_sales_come_in(cast: Cast, silent: Shelves) -> None:
+    for days in (30, 27, 40, 100):
+        silent.wait(days=days)
+        run = silent.evaluate()
+        assert (run.held, run.resolved) == (1, 0)
+        gap = silent.alert(alert_type="feed_gap")
+        assert gap.status == "open"
+    first = (silent.now - 199 * DAY).date()
+    assert gap.message == (
+        f"No sales since {first:%-d %b}; the next were expected on {first + DAY:%-d %b}"
+    )
+    assert (gap.figures["takings_a_day"], gap.figures["limit"]) == (2, 36)
+    assert gap.figures["measure"] > 24 * 196
+    silent.sell(cast.product, [1])
+    summed_up(silent)
+    silent.wait(minutes=15)
+    assert silent.evaluate(stores=[cast.store.pk]).resolved == 1
+
+
+def test_it_waits_for_no_sales_of_a_store_that_was_switched_off(
+    cast: Cast, silent: Shelves
+) -> None:
+    silent.wait(days=60)
+    with tenant(cast.customer):
+        cast.store.is_active = False
+        cast.store.save()
+    assert silent.evaluate().resolved == 1
+
+
+def test_it_asks_no_more_of_a_silence_than_its_rule(cast: Cast, silent: Shelves) -> None:
+    silent.rule("feed_gap", threshold=24 * 200, severity="critical")
+    silent.wait(days=150)
+    assert silent.evaluate().resolved == 1
+
+
+def test_it_finds_phantom_stock_where_it_equals_its_limit(cast: Cast, shelves: Shelves) -> None:
+    """Seven times 29/7 days without a sale, which no decimal fraction can hold."""
+    sold = {29: [29, 58], 28: [28, 57]}
+    products = {days: shelves.product(f"SILENT {days}") for days in sold}
+    for days, (last, first) in sold.items():
+        shelves.sell(products[days], [last, *range(last + 3, last + 9), first])
+        shelves.count(products[days], 4)
+    shelves.sell(cast.product, list(range(1, 60)))
+    summed_up(shelves)
+    shelves.evaluate()
+    found = shelves.alert(alert_type="phantom_stock")
+    assert (found.product_id, found.figures["measure"]) == (products[29].pk, 7)
+
+
+def test_it_calls_dead_what_the_report_calls_dead(cast: Cast, client_of) -> None:
+    """The whole days up to the last one with sales count; a sale of today, too, ends them."""
+    shop = shop_of(cast)
+    today = timezone.now().astimezone(ZoneInfo(cast.store.time_zone)).date()
+    last = today - 3 * DAY  # what came after it has not come in yet, but for one sale
+    for back in range(30):
+        shop.sell(cast.store, cast.product, last - back * DAY, 1, 2)
+    for days in (58, 59, 60, 61):
+        product = shop.product(f"SOLD {days}", unit_cost=1)
+        shop.sell(cast.store, product, last - days * DAY, 1, 2)
+        shop.snapshot(cast.store, product, last - DAY, 4)
+    again = shop.product("SOLD AGAIN", unit_cost=1)
+    shop.sell(cast.store, again, last - 70 * DAY, 1, 2)
+    shop.sell(cast.store, again, today, 1, 2, clock="00:00")
+    shop.snapshot(cast.store, again, last - DAY, 4)
+    shop.refresh()
+    assert evaluate(cast.customer).error == ""
+    with tenant(cast.customer):
+        alerts = Alert.objects.filter(alert_type="dead_stock")
+        assert set(alerts.values_list("product__sku", flat=True)) == {"SOLD 60", "SOLD 61"}
+        assert {a.figures["measure"] for a in alerts} == {60, 61}
+    listed = client_of(cast.admin).get(reverse("reports:dead-stock"), {"format": "csv"})
+    assert {row["SKU"] for row in file_rows(listed) if row["SKU"]} == {"SOLD 60", "SOLD 61"}
+
+
+def test_the_report_looks_for_the_last_sale_in_as_many_days_as_it_says(
+    cast: Cast, client_of
+) -> None:
+    shop = shop_of(cast)
+    shop.sell(cast.store, cast.product, YESTERDAY, 1, 2)
+    for days in (181, 182):
+        product = shop.product(f"SOLD {days}", unit_cost=1)
+        shop.sell(cast.store, product, YESTERDAY - days * DAY, 1, 2)
+        shop.count(cast.store, product, 4)
+    shop.refresh()
+    listed = client_of(cast.admin).get(reverse("reports:dead-stock"), {"format": "csv"})
+    found = {row["SKU"]: row["Last sale"] for row in file_rows(listed)}
+    assert (found["SOLD 181"], found["SOLD 182"]) == (str(YESTERDAY - 181 * DAY), "")

@@ -13,6 +13,7 @@ from alerts.rules.queries import rules_in_force, tried
 from shelfops.tenancy.context import tenant
 from tests.alerts.shelves import Shelves
 from tests.cast import Cast
+from tests.refreshing import refresh_all
 
 ADD = reverse("admin:alerts_alertrule_add")
 WHICH = reverse("admin:alerts_alertrule_which")
@@ -122,6 +123,25 @@ def test_it_counts_missed_stockouts(cast: Cast, shelves: Shelves) -> None:
     with tenant(cast.customer):
         trial = tried(AlertRule(alert_type="low_stock", threshold=100))
     assert (trial.before["stockouts"], trial.before["caught"], trial.before["missed"]) == (1, 0, 1)
+
+
+def test_it_tries_feed_gaps_on_the_silences_that_there_were(cast: Cast, shelves: Shelves) -> None:
+    """Daily sales but for three days, the first of which was over 48 hours before it sold again.
+
+    Since the last of them the store has been silent for 20 days.
+    """
+    shelves.sell(cast.product, [*range(1, 20), *range(23, 60)])
+    refresh_all()
+    with tenant(cast.customer):
+        trials = {
+            hours: tried(AlertRule(alert_type="feed_gap", threshold=hours, severity="critical"))
+            for hours in (47, 48, 24 * 30)
+        }
+    assert {hours: trial.after["alerts"] for hours, trial in trials.items()} == {
+        47: 2,
+        48: 1,
+        24 * 30: 0,
+    }
 
 
 def test_it_tries_a_rule_only_where_no_narrower_one_applies(cast: Cast, shelves: Shelves) -> None:
