@@ -4,7 +4,8 @@ from datetime import date
 from typing import NamedTuple
 
 from sales.columns import MARGINS, MEASURES, Measure
-from shelfops.reports.chart import Chart, Series
+from sales.gaps import Gaps
+from shelfops.reports.chart import Chart, Gap, Series
 from shelfops.reports.heat import Heatmap
 from shelfops.reports.sql import Row
 from shelfops.reports.table import Kind
@@ -23,18 +24,22 @@ class Words(NamedTuple):
         return self.currency if measure.kind is Kind.MONEY else measure.label
 
 
-def charts(breakdown: str, rows: list[Row], words: Words, has_margin: bool) -> list[Chart]:
+def charts(
+    breakdown: str, rows: list[Row], words: Words, has_margin: bool, gaps: Gaps
+) -> list[Chart]:
     measures = MARGINS[:1] if has_margin else MEASURES
     if breakdown == "hour":
         return []
     if breakdown == "day":
-        return [_days(rows, measure, words) for measure in measures]
+        return [_days(rows, measure, words, gaps) for measure in measures]
     if breakdown in ("week", "month"):
         return [_spans(breakdown, rows, measure, words) for measure in measures]
     return [_bars(breakdown, rows, measures[0], words)]
 
 
-def _days(rows: list[Row], measure: Measure, words: Words) -> Chart:
+def _days(rows: list[Row], measure: Measure, words: Words, gaps: Gaps) -> Chart:
+    """The line is broken on days on which most of what was expected is missing."""
+    missing = [n for n, row in enumerate(rows) if gaps.is_gap(row["business_date"])]
     before = Series(
         words.before,
         [row[f"{measure.key}_before"] for row in rows],
@@ -47,7 +52,14 @@ def _days(rows: list[Row], measure: Measure, words: Words) -> Chart:
         kind="line",
         unit=words.unit(measure),
         labels=[_short(row["business_date"]) for row in rows],
-        series=[Series(measure.label, [row[measure.key] for row in rows]), before],
+        series=[
+            Series(
+                measure.label,
+                [None if n in missing else row[measure.key] for n, row in enumerate(rows)],
+            ),
+            before,
+        ],
+        gaps=[Gap(n, f"no data from {rows[n]['without']}") for n in missing],
     )
 
 

@@ -17,6 +17,10 @@ SPAN = (
 )
 
 
+# Only where something is missing. A figure for which nothing came in is empty, and not 0.
+WITHOUT = [Column("without", "Without data", nothing="")]
+
+
 class Measure(NamedTuple):
     key: str
     label: str

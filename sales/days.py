@@ -6,6 +6,7 @@ of them; a store that has been silent for four weeks is no longer waited for. Th
 sales, with which periods end, is the last complete one.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from sales.scope import IN_STORES, Stores
@@ -16,6 +17,8 @@ from shelfops.reports.sql import Row, row
 WAITED_WEEKS = 4
 # Days before are looked at only where these hold no sales.
 RECENT_DAYS = 91
+# Of more days without data the page says how many.
+LISTED_DAYS = 4
 
 IS_COMPLETE = "reported > 0 AND reported * 2 > expected"
 REPORTS = f"""
@@ -94,3 +97,14 @@ def last_day_notes(found: Row) -> list[str]:
 
 def _reported(day: date, reported: int, expected: int, only: str = "") -> str:
     return f"{only}{reported:,} of {expected:,} stores reported on {long_date(day)}."
+
+
+def left_out_notes(left_out: int, stores: int, days: Sequence[date] | None) -> list[str]:
+    """That a comparison leaves out stores, and on which days their sales are missing."""
+    if not left_out:
+        return []
+    names = [long_date(day) for day in days or ()]
+    listed = ", ".join(names) if len(names) <= LISTED_DAYS else f"{len(names):,} days"
+    return [
+        f"Left out of the comparison: {left_out:,} of {stores:,} stores, without data on {listed}."
+    ]

@@ -8,45 +8,54 @@ from dataclasses import dataclass
 
 from sales.scope import IN_STORES
 
+# `_compared` is what the period has of the stores and days that are compared (`is_before` is
+# NULL of the others): changes are worked out from it, as what they are compared with leaves out
+# the same.
 _SUMS = """
-coalesce(sum(revenue) FILTER (WHERE NOT is_before), 0) AS revenue,
+coalesce(sum(revenue) FILTER (WHERE is_before IS NOT TRUE), 0) AS revenue,
+coalesce(sum(revenue) FILTER (WHERE NOT is_before), 0) AS revenue_compared,
 coalesce(sum(revenue) FILTER (WHERE is_before), 0) AS revenue_before,
-coalesce(sum(quantity_sold) FILTER (WHERE NOT is_before), 0) AS units,
+coalesce(sum(quantity_sold) FILTER (WHERE is_before IS NOT TRUE), 0) AS units,
+coalesce(sum(quantity_sold) FILTER (WHERE NOT is_before), 0) AS units_compared,
 coalesce(sum(quantity_sold) FILTER (WHERE is_before), 0) AS units_before
 """
 _BASKET_SUMS = """
-coalesce(sum(lines) FILTER (WHERE NOT is_before), 0) AS lines,
-coalesce(sum(baskets) FILTER (WHERE NOT is_before), 0) AS baskets,
+coalesce(sum(lines) FILTER (WHERE is_before IS NOT TRUE), 0) AS lines,
+coalesce(sum(baskets) FILTER (WHERE is_before IS NOT TRUE), 0) AS baskets,
+coalesce(sum(baskets) FILTER (WHERE NOT is_before), 0) AS baskets_compared,
 coalesce(sum(baskets) FILTER (WHERE is_before), 0) AS baskets_before
 """
 # In percent; there is none to a period that sold nothing.
 _CHANGES = """
 revenue, revenue_before, units, units_before,
-round(100 * (revenue - revenue_before) / CASE WHEN revenue_before > 0 THEN revenue_before END, 1)
-    AS revenue_change,
-round(100 * (units - units_before) / CASE WHEN units_before > 0 THEN units_before END, 1)
+round(100 * (revenue_compared - revenue_before)
+      / CASE WHEN revenue_before > 0 THEN revenue_before END, 1) AS revenue_change,
+round(100 * (units_compared - units_before) / CASE WHEN units_before > 0 THEN units_before END, 1)
     AS units_change
 """
 _BASKETS = """
 lines, baskets, baskets_before,
-round(100 * (baskets - baskets_before) / nullif(baskets_before, 0), 1) AS baskets_change,
+round(100 * (baskets_compared - baskets_before) / nullif(baskets_before, 0), 1) AS baskets_change,
 round(revenue / nullif(baskets, 0), 2) AS basket,
 round(revenue_before / nullif(baskets_before, 0), 2) AS basket_before,
-round(100 * (revenue / nullif(baskets, 0) - revenue_before / nullif(baskets_before, 0))
+round(100 * (revenue_compared / nullif(baskets_compared, 0)
+             - revenue_before / nullif(baskets_before, 0))
       / CASE WHEN revenue_before > 0 THEN revenue_before / nullif(baskets_before, 0) END, 1)
     AS basket_change
 """
 # At the cost that a product has today, of those that have one. What has no cost is no margin.
 _MARGIN_SUMS = """
-sum(known) FILTER (WHERE NOT is_before) AS known,
+sum(known) FILTER (WHERE is_before IS NOT TRUE) AS known,
+sum(known) FILTER (WHERE NOT is_before) AS known_compared,
 sum(known) FILTER (WHERE is_before) AS known_before,
-sum(cost) FILTER (WHERE NOT is_before) AS exact_cost,
+sum(cost) FILTER (WHERE is_before IS NOT TRUE) AS exact_cost,
+sum(cost) FILTER (WHERE NOT is_before) AS exact_cost_compared,
 sum(cost) FILTER (WHERE is_before) AS exact_cost_before
 """
 _MARGINS = """
 round(exact_cost, 2) AS cost, round(known - exact_cost, 2) AS margin,
 round(known_before - exact_cost_before, 2) AS margin_before,
-round(100 * (known - exact_cost - known_before + exact_cost_before)
+round(100 * (known_compared - exact_cost_compared - known_before + exact_cost_before)
       / CASE WHEN known_before > exact_cost_before THEN known_before - exact_cost_before END, 1)
     AS margin_change,
 round(100 * (known - exact_cost) / CASE WHEN known > 0 THEN known END, 1) AS percent,
@@ -64,6 +73,9 @@ class Figures:
     shown: str
 
 
+SALES_SUMS = (
+    "revenue", "revenue_compared", "revenue_before", "units", "units_compared", "units_before",
+)  # fmt: skip
 SALES = Figures(_SUMS, _CHANGES)
 WITH_BASKETS = Figures(f"{_SUMS}, {_BASKET_SUMS}", f"{_CHANGES}, {_BASKETS}")
 MARGINS = Figures(f"{_SUMS}, {_MARGIN_SUMS}", f"{_CHANGES}, {_MARGINS}")

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from inventory.models import Product
+from sales.gaps import Gaps
 from sales.scope import SalesScope
 from shelfops.reports.filters import CatalogueFilter, PeriodFilter, PeriodForm
 from shelfops.reports.period import Period
@@ -68,13 +69,17 @@ class SalesFilter(CatalogueFilter, PeriodFilter):
     class Meta(PeriodFilter.Meta):
         form = SalesForm
 
-    def scope(self, period: Period) -> SalesScope:
+    def compared(self, period: Period) -> Period:
+        return period.year_before if self.compares_years else period.before
+
+    def scope(self, gaps: Gaps) -> SalesScope:
         values = self.form.cleaned_data
         product: Product | None = values["product"]
         return SalesScope(
-            period,
-            period.year_before if self.compares_years else period.before,
+            gaps.period,
+            gaps.compared,
             self.stores,
+            left_out=gaps.left_out,
             department=values["department"],
             category=values["category"],
             product=product.pk if product else None,

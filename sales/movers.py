@@ -1,6 +1,6 @@
 """Reads of what rose and fell most against the period compared with."""
 
-from sales.figures import SALES
+from sales.figures import SALES, SALES_SUMS
 from sales.queries import CATALOGUE_SALES, GROUP_SALES, PRODUCT_SALES, of_groups
 from sales.scope import SalesScope
 from shelfops.reports.sql import Row, rows
@@ -11,6 +11,8 @@ def _movers(key: str, source: str, measure: str) -> str:
 
     Added to the statement's CTEs, of which `source` has the rows. What did not change is no mover.
     """
+    change = f"{measure}_compared - {measure}_before"
+    totals = ", ".join(f"coalesce(sum({name}), 0)" for name in SALES_SUMS)
     name = "name, sku"
     if key == "category":
         label = "coalesce(nullif(category, ''), 'No category')"
@@ -19,26 +21,23 @@ def _movers(key: str, source: str, measure: str) -> str:
     return f"""
     , sums AS (SELECT {key}, {SALES.sums} FROM {source} GROUP BY {key}),
     ranked AS (
-        SELECT {key}, revenue, revenue_before, units, units_before,
-               {measure} - {measure}_before AS change,
-               row_number() OVER (ORDER BY {measure} - {measure}_before DESC, {key}) AS rise,
-               row_number() OVER (ORDER BY {measure} - {measure}_before, {key}) AS fall
+        SELECT sums.*, {change} AS change,
+               row_number() OVER (ORDER BY {change} DESC, {key}) AS rise,
+               row_number() OVER (ORDER BY {change}, {key}) AS fall
         FROM sums
     ),
     figures AS (
-        SELECT {key}, change, false AS is_total, revenue, revenue_before, units, units_before
+        SELECT {key}, change, false AS is_total, {", ".join(SALES_SUMS)}
         FROM ranked
         WHERE (change > 0 AND rise <= %(top)s) OR (change < 0 AND fall <= %(top)s)
         UNION ALL
-        SELECT NULL, coalesce(sum(change), 0), true, coalesce(sum(revenue), 0),
-               coalesce(sum(revenue_before), 0), coalesce(sum(units), 0),
-               coalesce(sum(units_before), 0)
+        SELECT NULL, coalesce(sum(change), 0), true, {totals}
         FROM ranked
     )
     SELECT {key}, {name}, is_total,
            CASE WHEN is_total THEN NULL WHEN change > 0 THEN 'Up' ELSE 'Down' END AS direction,
-           revenue - revenue_before AS revenue_difference,
-           units - units_before AS units_difference, {SALES.shown}
+           revenue_compared - revenue_before AS revenue_difference,
+           units_compared - units_before AS units_difference, {SALES.shown}
     FROM figures {catalogue}
     ORDER BY is_total, change DESC, {key}
     """

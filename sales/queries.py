@@ -1,7 +1,7 @@
 """Reads of sales: revenue, units and baskets of business days, in the customer's currency."""
 
 from sales import figures
-from sales.figures import SALES, WITH_BASKETS
+from sales.figures import SALES, SALES_SUMS, WITH_BASKETS
 from sales.scope import IN_SCOPE, SalesScope, both
 from shelfops.reports.sql import Row, rows
 
@@ -84,10 +84,16 @@ sales AS (
 # and given to the other. Where there are none, the planner leaves `daily_sales` out.
 MOVED_PRODUCTS = "SELECT product_id FROM first_groups WHERE is_moved"
 IS_MOVED = "cardinality(%(moved)s::uuid[]) > 0 AND product_id = ANY (%(moved)s::uuid[])"
+ALL_GROUPS = both(
+    "department, category, revenue, quantity_sold, lines",
+    "daily_group_sales",
+    where="true",
+    has_stores=False,
+)
 GROUP_SALES = f"""
 moved AS ({both("product_id, revenue, quantity_sold, lines", "daily_sales", IS_MOVED)}),
 all_sales AS (
-    {both("department, category, revenue, quantity_sold, lines", "daily_group_sales", "true")}
+    {ALL_GROUPS}
     UNION ALL
     SELECT is_before, n, department, category, -revenue, -quantity_sold, -lines
     FROM moved JOIN first_groups USING (product_id)
@@ -122,6 +128,10 @@ ORDER BY sum(revenue) DESC, product_id
 LIMIT %(top)s
 """
 
+SUM_COLUMNS = ", ".join(SALES_SUMS)
+LESS_BEST = ", ".join(
+    f"{name} - (SELECT coalesce(sum({name}), 0) FROM best)" for name in SALES_SUMS
+)
 # What is compared with is read for the best products only, by the aggregate's index on the product
 # and the columnstore's bloom filter. All others are the total less the best. Put after
 # STORE_SALES or NARROWED_SALES.
@@ -134,15 +144,11 @@ best AS (
 ),
 total AS (SELECT {SALES.sums} FROM sales),
 figures AS (
-    SELECT 1 AS part, product_id, revenue, revenue_before, units, units_before FROM best
+    SELECT 1 AS part, product_id, {SUM_COLUMNS} FROM best
     UNION ALL
-    SELECT 2, NULL, revenue - (SELECT coalesce(sum(revenue), 0) FROM best),
-           revenue_before - (SELECT coalesce(sum(revenue_before), 0) FROM best),
-           units - (SELECT coalesce(sum(units), 0) FROM best),
-           units_before - (SELECT coalesce(sum(units_before), 0) FROM best)
-    FROM total
+    SELECT 2, NULL, {LESS_BEST} FROM total
     UNION ALL
-    SELECT 3, NULL, revenue, revenue_before, units, units_before FROM total
+    SELECT 3, NULL, {SUM_COLUMNS} FROM total
 )
 SELECT product_id, sku, CASE part WHEN 1 THEN name WHEN 2 THEN 'All other products' END AS name,
        part = 3 AS is_total, {SALES.shown}
@@ -198,8 +204,11 @@ def by_category(scope: SalesScope) -> list[Row]:
 
 
 def of_groups(of_all: str, of_some: str, params: dict[str, object]) -> list[Row]:
-    """Rows of the aggregate by group, or of products where stores or a product are asked for."""
-    if params["stores"] is not None or params["product"]:
+    """Rows of the aggregate by group, or of products where it is about stores or a product.
+
+    The aggregate knows no stores, and so none that a comparison leaves out.
+    """
+    if params["stores"] is not None or params["product"] or params["leaves_out"]:
         return rows(of_some, params)
     moved = [found["product_id"] for found in rows(MOVED_PRODUCTS, {})]
     return rows(of_all, {**params, "moved": moved})

@@ -4,12 +4,15 @@
 the aggregates are cut by, exclude chunks; `business_date` then says exactly which rows count.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from shelfops.reports.period import Period
 
 Stores = list[UUID] | None
+# A store, and how many days into a period.
+StoreDay = tuple[UUID, int]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class SalesScope:
     department: str = ""
     category: str = ""
     product: UUID | None = None
+    # Without sales in one of the two periods though some were expected: in the figures of the
+    # other, but not compared.
+    left_out: Sequence[StoreDay] = ()
 
     @property
     def is_narrowed(self) -> bool:
@@ -39,6 +45,9 @@ class SalesScope:
             "department": self.department,
             "category": self.category,
             "product": self.product,
+            "leaves_out": bool(self.left_out),
+            "left_out_stores": [store for store, _ in self.left_out],
+            "left_out_days": [n for _, n in self.left_out],
         }
 
 
@@ -54,13 +63,28 @@ IN_SCOPE = f"""
 """
 
 
-def both(columns: str, source: str, where: str = IN_STORES, time: str = "day") -> str:
+def left_out(start: str) -> str:
+    """Whether a row is of a store and day that is not compared; false where there are none."""
+    return f"""
+    (%(leaves_out)s AND (store_id, business_date - %({start})s::date) IN (
+         SELECT * FROM unnest(%(left_out_stores)s::uuid[], %(left_out_days)s::integer[])))
+    """
+
+
+def both(
+    columns: str, source: str, where: str = IN_STORES, time: str = "day", has_stores: bool = True
+) -> str:
     """Rows of the period and of what it is compared with, which may overlap.
 
-    `n` is how many days into its own period a row lies; bounds on `time` exclude chunks.
+    `is_before` is NULL for what the period has and is not compared; an aggregate without stores has
+    no such rows. `n` is how many days into its own period a row lies; bounds on `time` exclude
+    chunks.
     """
+    alone = left_out("start") if has_stores else "false"
+    alone_before = left_out("before_start") if has_stores else "false"
     return f"""
-    SELECT false AS is_before, business_date - %(start)s::date AS n, {columns}
+    SELECT CASE WHEN {alone} THEN NULL ELSE false END AS is_before,
+           business_date - %(start)s::date AS n, {columns}
     FROM {source}
     WHERE {time} >= %(since)s AND {time} < %(until)s
       AND business_date BETWEEN %(start)s AND %(end)s AND {where}
@@ -69,4 +93,5 @@ def both(columns: str, source: str, where: str = IN_STORES, time: str = "day") -
     FROM {source}
     WHERE {time} >= %(before_since)s AND {time} < %(before_until)s
       AND business_date BETWEEN %(before_start)s AND %(before_end)s AND {where}
+      AND NOT {alone_before}
     """

@@ -7,6 +7,7 @@ from typing import Any
 from sales import charts, columns, queries
 from sales.days import last_day_notes, last_days, period_end
 from sales.filters import SalesFilter
+from sales.gaps import Gaps, gaps, marked
 from sales.margin import margins
 from sales.movers import category_movers, product_movers
 from sales.scope import SalesScope
@@ -32,16 +33,21 @@ class SalesReport(Report):
     def build(self, filters: SalesFilter) -> dict[str, Any]:
         last = last_days(filters.stores)
         period = filters.chosen_period(period_end(last))
-        scope = filters.scope(period)
+        found = gaps(filters.stores, period, filters.compared(period))
+        scope = filters.scope(found)
         self.before = "last year" if filters.compares_years else "before"
         *rows, total = self.rows(filters, scope)
+        rows = marked(rows, filters.breakdown, found)
         return {
             "period": period,
             "compared": scope.compared,
             "last": last,
             "last_day_notes": last_day_notes(last),
-            "table": Table(self.caption(filters, scope), self.columns(filters, scope), rows, total),
-            "charts": [chart.data() for chart in self.charts(filters, rows)],
+            "left_out_notes": found.notes,
+            "table": Table(
+                self.caption(filters, scope), self.columns(filters, scope, rows), rows, total
+            ),
+            "charts": [chart.data() for chart in self.charts(filters, rows, found)],
             "heat": charts.heat(rows, self.currency) if filters.breakdown == "hour" else None,
             "cards": self.cards(filters, scope, total),
             "empty": not any(total[key] or total[f"{key}_before"] for key, *_ in columns.MEASURES),
@@ -87,8 +93,12 @@ class SalesReport(Report):
             return f"movers-by-{filters.movers_by}"
         return f"{'margin' if filters.has_margin else 'sales'}-by-{filters.breakdown}"
 
-    def columns(self, filters: SalesFilter, scope: SalesScope) -> list[Column]:
-        """What the rows are of, then the figures."""
+    def columns(self, filters: SalesFilter, scope: SalesScope, rows: list[Row]) -> list[Column]:
+        """What the rows are of, the figures, and what they lack."""
+        found = self.figure_columns(filters, scope)
+        return found + columns.WITHOUT if any(row.get("without") for row in rows) else found
+
+    def figure_columns(self, filters: SalesFilter, scope: SalesScope) -> list[Column]:
         by = filters.breakdown
         words = (self.currency, self.before)
         links: dict[str, columns.Link] = {
@@ -132,12 +142,12 @@ class SalesReport(Report):
             if values[name]
         ]
 
-    def charts(self, filters: SalesFilter, rows: list[Row]) -> list[Chart]:
+    def charts(self, filters: SalesFilter, rows: list[Row], found: Gaps) -> list[Chart]:
         before = "Period before" if self.before == "before" else "Last year"
         words = charts.Words(self.currency, before)
         if filters.breakdown == "movers":
             return [charts.movers(rows, filters.movers_by, filters.movers_of, words)]
-        return charts.charts(filters.breakdown, rows, words, filters.has_margin)
+        return charts.charts(filters.breakdown, rows, words, filters.has_margin, found)
 
     def cards(self, filters: SalesFilter, scope: SalesScope, total: Row) -> list[dict[str, Any]]:
         measures: tuple[columns.Measure, ...] = (

@@ -79,10 +79,14 @@ BEGIN
         SELECT store_id, day, has_sales,
                max(day) FILTER (WHERE has_sales) OVER (PARTITION BY store_id) AS last_sales
         FROM sales_days(as_of, as_of::date - 91, as_of::date + 1, wanted)
+        JOIN shops USING (store_id)
+        WHERE day <= last_day
     ),
     lags AS MATERIALIZED (
-        SELECT store_id, least(shops.today - max(last_sales), 8) AS lag
-        FROM feeds JOIN shops USING (store_id) GROUP BY store_id, shops.today
+        SELECT store_id, least(today - max(day), 8) AS lag
+        FROM feeds JOIN shops USING (store_id)
+        WHERE has_sales AND day < today
+        GROUP BY store_id, today
     ),
     sold AS MATERIALIZED (
         SELECT store_id, product_id,
@@ -184,11 +188,6 @@ BEGIN
                    WHEN alert_type = 'overstock' THEN measure > bound
                    ELSE measure >= bound END
     ),
-    trading AS (
-        SELECT store_id FROM daily_store_sales JOIN shops USING (store_id)
-        WHERE day >= as_of - INTERVAL '2 days' AND day <= as_of
-          AND business_date BETWEEN today AND last_day
-    ),
     silent AS (
         SELECT store_id, last_sales, min(day) AS expected_on, NULL::numeric AS known_takings
         FROM feeds WHERE NOT has_sales AND day > last_sales
@@ -212,7 +211,6 @@ BEGIN
                / 3600 AS hours
         FROM (SELECT * FROM silent UNION ALL SELECT * FROM still_silent) AS found
         JOIN shops USING (store_id)
-        WHERE store_id NOT IN (SELECT store_id FROM trading)
     ),
     gaps AS (
         SELECT silences.*, rules.*, usual_hours + threshold AS bound

@@ -1,6 +1,6 @@
 -- Of the current customer's active stores (or of those `wanted`), the days from `first` to `last`
--- with sales, and those without although the store was expected to have some (feed_gaps). Days that
--- are not over by the store's clock at `as_of` are left out.
+-- with sales, and those without although the store was expected to have some (feed_gaps). No day is
+-- missing before it is over by the store's clock at `as_of`; sales of that day count.
 --
 -- Reads the aggregate by store and day: 16 weeks before `first`, so that a silence of eight weeks
 -- still shows which weekdays were usual. Planned for its parameters, which exclude chunks.
@@ -33,7 +33,7 @@ BEGIN
     ) AS found
     JOIN (SELECT store_id, (as_of AT TIME ZONE time_zone)::date AS today FROM public.stores
           WHERE is_active) AS shops USING (store_id)
-    WHERE day < today;
+    WHERE day < today OR (day = today AND has_sales);
 END $$;
 REVOKE ALL ON FUNCTION sales_days(timestamptz, date, date, uuid[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sales_days(timestamptz, date, date, uuid[])

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sales.days import RECENT_DAYS
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, row, rows
 
@@ -15,6 +16,8 @@ Stores = list[UUID] | None
 IN_STORES = "(%(stores)s::uuid[] IS NULL OR store_id = ANY (%(stores)s::uuid[]))"
 # Weeks that a day is compared with.
 WEEKS = 4
+# Of a day, and of the days that it is compared with.
+MEASURES = ("revenue", "units", "baskets")
 # What the page lists of anything.
 MOST = 5
 
@@ -31,68 +34,87 @@ def _days(columns: str, source: str, time: str) -> str:
     )
 
 
-# A day without any sales is left out of the average: the shops were closed, or not there yet.
-# Baskets are the distinct receipts of a store and day.
+_MATCHED = ", ".join(
+    f"sum({key}) FILTER (WHERE NOT is_now) AS {key}, sum({key}) FILTER (WHERE is_now) AS {key}_now"
+    for key in MEASURES
+)
+_SHOWN = ", ".join(
+    f"""
+    (SELECT coalesce(sum({key}), 0) FROM sold WHERE week = 0) AS {key},
+    sum({key}) FILTER (WHERE week = 1) AS {key}_week_before,
+    sum({key}_now) FILTER (WHERE week = 1) AS {key}_week_now,
+    avg({key}) AS {key}_average, avg({key}_now) AS {key}_average_now
+    """
+    for key in MEASURES
+)
+# Each of the weeks before is compared with the day by the stores that miss neither of the two
+# (`sales_days`): `_now` is what those sold on the day. A day without any sales is left out of the
+# average: the shops were closed, or not there yet. Baskets are the distinct receipts of a store
+# and day.
 DAY = f"""
 WITH sales AS (
-    SELECT week, sum(revenue) AS revenue, sum(quantity_sold) AS units
-    FROM ({_days("revenue, quantity_sold", "daily_store_sales", "day")}) AS days
-    GROUP BY week
+    SELECT week, store_id, sum(revenue) AS revenue, sum(quantity_sold) AS units
+    FROM ({_days("store_id, revenue, quantity_sold", "daily_store_sales", "day")}) AS days
+    GROUP BY week, store_id
 ),
-baskets AS (
-    SELECT week, count(*) AS baskets
+receipts AS (
+    SELECT week, store_id, count(*) AS baskets
     FROM (SELECT DISTINCT week, store_id, receipt
-          FROM ({_days("store_id, receipt", "receipts", "quarter")}) AS lines) AS receipts
-    GROUP BY week
+          FROM ({_days("store_id, receipt", "receipts", "quarter")}) AS lines) AS lines
+    GROUP BY week, store_id
+),
+sold AS MATERIALIZED (
+    SELECT week, store_id, revenue, units, coalesce(baskets, 0) AS baskets
+    FROM sales LEFT JOIN receipts USING (week, store_id)
+),
+missing AS MATERIALIZED (
+    SELECT (%(day_0)s - day) / 7 AS week, store_id, day
+    FROM sales_days(now(), %(day_{WEEKS})s, %(day_0)s, %(stores)s::uuid[])
+    WHERE NOT has_sales AND mod(%(day_0)s - day, 7) = 0
+),
+compared AS MATERIALIZED (
+    SELECT pairs.*, missing.store_id IS NOT NULL AS is_left_out, missing.day AS missing_on
+    FROM (
+        SELECT week, store_id, false AS is_now, revenue, units, baskets FROM sold WHERE week > 0
+        UNION ALL
+        SELECT before.week, store_id, true, revenue, units, baskets
+        FROM sold CROSS JOIN (SELECT DISTINCT week FROM sold WHERE week > 0) AS before
+        WHERE sold.week = 0
+    ) AS pairs
+    LEFT JOIN missing ON missing.store_id = pairs.store_id
+                     AND missing.week = CASE WHEN is_now THEN pairs.week ELSE 0 END
+),
+weeks AS (
+    SELECT week, {_MATCHED}
+    FROM compared WHERE NOT is_left_out GROUP BY week
 )
-SELECT count(*) FILTER (WHERE week > 0) AS weeks,
-       coalesce(sum(revenue) FILTER (WHERE week = 0), 0) AS revenue,
-       sum(revenue) FILTER (WHERE week = 1) AS revenue_week_before,
-       avg(revenue) FILTER (WHERE week > 0) AS revenue_average,
-       coalesce(sum(units) FILTER (WHERE week = 0), 0) AS units,
-       sum(units) FILTER (WHERE week = 1) AS units_week_before,
-       avg(units) FILTER (WHERE week > 0) AS units_average,
-       coalesce(sum(baskets) FILTER (WHERE week = 0), 0) AS baskets,
-       sum(baskets) FILTER (WHERE week = 1) AS baskets_week_before,
-       avg(baskets) FILTER (WHERE week > 0) AS baskets_average
-FROM sales LEFT JOIN baskets USING (week)
+SELECT count(*) AS weeks, {_SHOWN},
+       (SELECT count(DISTINCT store_id) FROM sold) AS stores,
+       (SELECT count(DISTINCT store_id) FROM compared WHERE is_left_out) AS left_out,
+       (SELECT array_agg(DISTINCT missing_on ORDER BY missing_on) FROM compared
+        WHERE is_left_out) AS missing_on
+FROM weeks
 """
 
-# Each store's own rhythm: on which weekdays it sold something in three and in more than half of
-# the eight weeks before its last sale. Silent is a store that has missed such a day since. A
-# store that has sold nothing for 13 weeks is no longer expected to; older days are not read.
+# Silent is a store that has missed a day on which it was expected to sell, and has sold nothing
+# since; see sales_days of the database.
 FEEDS = f"""
 WITH days AS MATERIALIZED (
-    SELECT DISTINCT store_id, business_date FROM daily_store_sales
-    WHERE day >= %(since)s AND {IN_STORES}
-),
-lasts AS (
-    SELECT store_id, max(business_date) AS last_day, min(business_date) AS first_day FROM days
+    SELECT store_id, max(day) FILTER (WHERE has_sales) AS last_day,
+           max(day) FILTER (WHERE NOT has_sales) AS last_missing
+    FROM sales_days(now(), current_date - {RECENT_DAYS}, current_date + 1, %(stores)s::uuid[])
     GROUP BY store_id
-),
-weekdays AS (
-    SELECT store_id, extract(isodow FROM business_date) AS weekday
-    FROM days JOIN lasts USING (store_id)
-    WHERE business_date > last_day - 56
-    GROUP BY store_id, weekday, last_day, first_day
-    HAVING count(*) > least(56, last_day - first_day + 1) / 14.0 AND count(*) >= 3
-),
-missed AS (
-    SELECT store_id,
-           last_day + 1 + min(mod((weekday - extract(isodow FROM last_day) + 6)::integer, 7))
-               AS expected_on
-    FROM weekdays JOIN lasts USING (store_id)
-    GROUP BY store_id, last_day
 ),
 feeds AS (
     SELECT store_id, name, last_day,
-           coalesce(expected_on < (now() AT TIME ZONE time_zone)::date, false) AS is_silent
-    FROM stores LEFT JOIN lasts USING (store_id) LEFT JOIN missed USING (store_id)
+           last_missing IS NOT NULL AND last_missing > coalesce(last_day, '-infinity') AS is_silent
+    FROM stores LEFT JOIN days USING (store_id)
     WHERE is_active AND {IN_STORES}
 )
-SELECT count(*) AS stores, count(*) FILTER (WHERE last_day IS NULL) AS never,
-       count(*) FILTER (WHERE is_silent) AS silent, max(last_day) AS last_day,
-       (array_agg(name ORDER BY last_day, name) FILTER (WHERE is_silent))[:{MOST}] AS names
+SELECT count(*) AS stores, count(*) FILTER (WHERE last_day IS NULL AND NOT is_silent) AS never,
+       count(*) FILTER (WHERE is_silent) AS silent,
+       (array_agg(name ORDER BY last_day NULLS FIRST, name) FILTER (WHERE is_silent))[:{MOST}]
+           AS names
 FROM feeds
 """
 
@@ -157,7 +179,9 @@ EVALUATION = "SELECT as_of, error FROM alert_evaluations ORDER BY as_of DESC LIM
 def day_against(stores: Stores, day: date) -> Row:
     """Revenue, units and baskets of a day, of a week before, and on average of the last 4 weeks.
 
-    `weeks` says of how many weeks that average is; without sales in them it is None.
+    `weeks` says of how many weeks that average is; without sales in them it is None. `left_out`
+    is how many of the `stores` are left out somewhere, since they lack sales on a day of
+    `missing_on`; figures with `_now` are the day's without these.
     """
     params: dict[str, Any] = {"stores": stores}
     for week in range(WEEKS + 1):
@@ -172,7 +196,7 @@ def feeds(stores: Stores) -> Row:
 
     `silent` have missed a day on which they usually sell; `names` are of the longest silent.
     """
-    return row(FEEDS, {"stores": stores, "since": datetime.now(UTC) - timedelta(weeks=13)})
+    return row(FEEDS, {"stores": stores})
 
 
 def stock(stores: Stores, period: Period) -> Row:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from alerts.models import AlertType, Severity
 from inventory.queries import VELOCITY_DAYS, StockScope
 from inventory.queries import stock as stock_rows
-from sales.days import last_day_notes, last_days, period_end
+from sales.days import last_day_notes, last_days, left_out_notes, period_end
 from shelfops.admin import store_ids
 from shelfops.home import queries
 from shelfops.reports.period import Period, long_date
@@ -108,7 +108,11 @@ def sales(customer: Customer, stores: queries.Stores, days: Row) -> Section:
     found = queries.day_against(stores, day)
     only = {"start": day, "end": day, "by": "store"}
     link = f"{reverse('reports:sales')}?{urlencode(only)}"
-    text = " ".join([f"{long_date(day)}.", *last_day_notes(days)])
+    notes = [
+        *last_day_notes(days),
+        *left_out_notes(found["left_out"], found["stores"], found["missing_on"]),
+    ]
+    text = " ".join([f"{long_date(day)}.", *notes])
     cards = [sales_card(found, key, label, f"{day:%A}", link) for key, label in MEASURES]
     cards[0] = Card(f"Revenue ({customer.currency})", cards[0].value, link, cards[0].notes)
     return Section(title, text, cards, link=link, link_text="By store")
@@ -117,16 +121,20 @@ def sales(customer: Customer, stores: queries.Stores, days: Row) -> Section:
 def sales_card(found: Row, key: str, label: str, weekday: str, link: str) -> Card:
     now = found[key]
     weeks = found["weeks"]
-    notes = [compared(now, found[f"{key}_week_before"], f"on last {weekday}")]
+    week, average = found[f"{key}_week_before"], found[f"{key}_average"]
+    notes = [compared(found[f"{key}_week_now"], week, f"on last {weekday}")]
     if weeks > 1:
-        notes.append(compared(now, found[f"{key}_average"], f"on the last {weeks} {weekday}s"))
+        text = f"on the last {weeks} {weekday}s"
+        notes.append(compared(found[f"{key}_average_now"], average, text))
     value = show(Kind.MONEY, now) if key == "revenue" else intcomma(rounded(now, Decimal(1)))
     return Card(label, value, link, notes)
 
 
-def compared(now: Decimal, before: Decimal | None, text: str) -> Note:
+def compared(now: Decimal | None, before: Decimal | None, text: str) -> Note:
     if not before or before < 0:
         return Note(f"nothing sold {text}")
+    if now is None:
+        return Note(f"no store to compare {text}")
     change = (now - before) / before
     return Note(f"{change:+.1%} {text}", "up" if change > 0 else "down" if change < 0 else "")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,19 @@ class Series:
     hints: Sequence[str] = ()
 
 
+class Gap(NamedTuple):
+    """The place of a label for which data is missing, and what to say of it."""
+
+    place: int
+    text: str
+
+
 @dataclass(frozen=True)
 class Chart:
-    """`kind` is line, or bars (lying, the label beside each). `unit` is the axis title."""
+    """`kind` is line, or bars (lying, the label beside each). `unit` is the axis title.
+
+    `gaps` are hatched.
+    """
 
     id: str
     title: str
@@ -25,9 +35,11 @@ class Chart:
     unit: str
     labels: Sequence[str]
     series: list[Series] = field(default_factory=list)
+    gaps: Sequence[Gap] = ()
 
     def data(self) -> dict[str, Any]:
         spec = asdict(self)
         for series in spec["series"]:
             series["values"] = [None if v is None else float(v) for v in series["values"]]
+        spec["gaps"] = [{**gap._asdict(), "label": self.labels[gap.place]} for gap in self.gaps]
         return spec

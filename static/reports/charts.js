@@ -76,15 +76,44 @@
         },
         tooltip: {
           callbacks: {
-            label: ({ dataset: { label, hints }, dataIndex, raw }) => {
+            label: ({ dataset: { label, hints }, datasetIndex, dataIndex, raw }) => {
               const when = hints && hints[dataIndex] ? ` (${hints[dataIndex]})` : "";
-              return `${label}${when}: ${number.format(raw)} ${chart.unit}`;
+              const gap = datasetIndex ? null : chart.gaps.find(({ place }) => place === dataIndex);
+              const text = raw === null ? (gap?.text ?? "no data") : `${number.format(raw)} ${chart.unit}`;
+              return `${label}${when}: ${text}`;
             },
           },
         },
       },
     };
   };
+
+  // Days without data, across the whole height, behind the lines.
+  const hatching = (gaps) => ({
+    id: "hatching",
+    beforeDatasetsDraw({ ctx, chartArea: { top, bottom, left, right }, scales: { x } }) {
+      if (!gaps.length) return;
+      const colours = palette();
+      const half = Math.max((x.getPixelForValue(1) - x.getPixelForValue(0)) / 2, 3);
+      for (const { place } of gaps) {
+        const from = Math.max(x.getPixelForValue(place) - half, left);
+        const to = Math.min(x.getPixelForValue(place) + half, right);
+        ctx.save();
+        ctx.beginPath();
+        ctx.rect(from, top, to - from, bottom - top);
+        ctx.clip();
+        ctx.strokeStyle = colours.before;
+        ctx.globalAlpha = 0.6;
+        ctx.beginPath();
+        for (let at = from - (bottom - top); at < to; at += 8) {
+          ctx.moveTo(at, bottom);
+          ctx.lineTo(at + bottom - top, top);
+        }
+        ctx.stroke();
+        ctx.restore();
+      }
+    },
+  });
 
   const type = (kind) => (kind === "bars" || kind === "columns" ? "bar" : "line");
 
@@ -105,13 +134,14 @@
           datasets: chart.series.map((series) => dataset(series, chart.kind, colours)),
         },
         options: options(chart, colours, isPrint),
+        plugins: [hatching(chart.gaps)],
       });
     }
     window.shelfCharts.others.forEach((drawOther) => drawOther());
   };
 
   // For pages that draw charts of their own: they are drawn with these, and again with the theme.
-  window.shelfCharts = { palette, number, short, calm, others: [] };
+  window.shelfCharts = { palette, number, short, calm, hatching, others: [] };
 
   // The list of stores: narrowed by typing, closed by Escape or a click elsewhere.
   const stores = (details) => {
