@@ -207,7 +207,7 @@ class TestComparison:
 
     def test_it_is_of_the_stores_of_a_person(self, cast, client_of, torn):
         rows = day_rows(client_of, cast.manager)
-        assert rows[""]["Revenue change (%)"] == "100"
+        assert rows[""]["Revenue change (%)"] == "100.0"
         assert rows[str(ago(10))]["Without data"] == "1 of 1 stores"
 
 
