@@ -15,6 +15,7 @@ from django.db import connections
 
 from inventory.models import Store
 from tests.cast import Customer
+from tests.independent.feed_gaps import feed_gaps
 
 TABLES = {
     "lines": (
@@ -29,8 +30,11 @@ TABLES = {
         },
     ),
     "stores": (
-        "SELECT store_id::text, name AS store, time_zone FROM stores WHERE customer_id = %s",
-        {},
+        """
+        SELECT store_id::text, name AS store, time_zone, is_active
+        FROM stores WHERE customer_id = %s
+        """,
+        {"is_active": pyarrow.bool_()},
     ),
     "products": (
         """
@@ -46,24 +50,31 @@ SELECT *, timezone(time_zone, sold_at) AS clock, timezone(time_zone, sold_at)::d
 FROM lines JOIN stores USING (store_id) JOIN products USING (product_id)
 """
 # `shown` is the day of the period that a row is shown on: its own, or as far into the period as
-# it lies in the one that is compared with.
+# it lies in the one that is compared with. `left_out` has the stores and days that one of the two
+# lacks, by the day they are shown on: they are not compared.
 FIGURES = """
 SELECT {key} AS key,
        coalesce(sum(amount) FILTER (NOT before), 0) AS revenue,
-       coalesce(sum(amount) FILTER (before), 0) AS revenue_before,
+       coalesce(sum(amount) FILTER (NOT before AND both), 0) AS revenue_compared,
+       coalesce(sum(amount) FILTER (before AND both), 0) AS revenue_before,
        coalesce(sum(quantity) FILTER (NOT before), 0) AS units,
-       coalesce(sum(quantity) FILTER (before), 0) AS units_before,
+       coalesce(sum(quantity) FILTER (NOT before AND both), 0) AS units_compared,
+       coalesce(sum(quantity) FILTER (before AND both), 0) AS units_before,
        count(DISTINCT (store_id, day, receipt)) FILTER (NOT before) AS baskets,
-       count(DISTINCT (store_id, day, receipt)) FILTER (before) AS baskets_before,
+       count(DISTINCT (store_id, day, receipt)) FILTER (before AND both) AS baskets_before,
        count(*) FILTER (NOT before) AS lines,
        sum(amount) FILTER (NOT before AND unit_cost IS NOT NULL) AS known,
-       sum(amount) FILTER (before AND unit_cost IS NOT NULL) AS known_before,
+       sum(amount) FILTER (NOT before AND both AND unit_cost IS NOT NULL) AS known_compared,
+       sum(amount) FILTER (before AND both AND unit_cost IS NOT NULL) AS known_before,
        sum(quantity * unit_cost) FILTER (NOT before) AS exact_cost,
-       sum(quantity * unit_cost) FILTER (before) AS exact_cost_before
-FROM (SELECT false AS before, day AS shown, * FROM sold WHERE day BETWEEN $first AND $last
+       sum(quantity * unit_cost) FILTER (NOT before AND both) AS exact_cost_compared,
+       sum(quantity * unit_cost) FILTER (before AND both) AS exact_cost_before
+FROM (SELECT *, NOT EXISTS (SELECT FROM left_out WHERE left_out.store_id = rows.store_id
+                            AND left_out.shown = rows.shown) AS both
+      FROM (SELECT false AS before, day AS shown, * FROM sold WHERE day BETWEEN $first AND $last
       UNION ALL
       SELECT true, (day + $shift::integer)::date, * FROM sold
-      WHERE (day + $shift::integer)::date BETWEEN $first AND $last)
+      WHERE (day + $shift::integer)::date BETWEEN $first AND $last) AS rows)
 WHERE ($stores IS NULL OR list_contains($stores, store_id))
   AND ($department IS NULL OR department = $department)
   AND ($category IS NULL OR category = $category)
@@ -106,6 +117,10 @@ class Asked:
     def shift(self) -> int:
         return 364 if self.compare == "year" else (self.last - self.first).days + 1
 
+    @property
+    def days_compared(self) -> tuple[date, date, int]:
+        return self.first, self.last, self.shift
+
     def days(self) -> list[str]:
         count = (self.last - self.first).days + 1
         return [str(self.first + timedelta(days=n)) for n in range(count)]
@@ -120,6 +135,7 @@ class Books:
         for name, (statement, types) in TABLES.items():
             self.db.register(name, read(statement, types, customer))
         self.db.execute(SOLD)
+        self.gaps: dict[tuple[date, date, int], set[tuple[str, date]]] = {}
 
     def figures(self, asked: Asked, stores: list[Store] | None) -> dict[str, Figures]:
         """The figures of each row by its key, of these stores or of all."""
@@ -145,10 +161,21 @@ class Books:
             "stores": chosen or (None if stores is None else [str(store.pk) for store in stores]),
             **{name: only.get(name) for name in ("department", "category", "product")},
         }
+        self.leave_out(asked)
         found = self.db.execute(FIGURES.format(key=key), params)
         names = [column[0] for column in found.description]
         rows = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
         return {row.pop("key"): with_margins(with_ratios(row)) for row in rows}
+
+    def leave_out(self, asked: Asked) -> None:
+        shift = timedelta(days=asked.shift)
+        if asked.days_compared not in self.gaps:
+            before = feed_gaps(self.db, asked.first - shift, asked.last - shift)
+            gaps = {(store, day + shift) for store, day in before}
+            self.gaps[asked.days_compared] = gaps | feed_gaps(self.db, asked.first, asked.last)
+        self.db.execute("CREATE OR REPLACE TABLE left_out (store_id varchar, shown date)")
+        if gaps := self.gaps[asked.days_compared]:
+            self.db.executemany("INSERT INTO left_out VALUES (?, ?)", sorted(gaps))
 
 
 def read(statement: str, types: dict[str, pyarrow.DataType], customer: Customer) -> pyarrow.Table:
@@ -168,7 +195,7 @@ def with_ratios(row: Figures) -> Figures:
     """Changes in percent, to a tenth, and average baskets, to a cent; None where there is none."""
     for name in ("revenue", "units"):
         before = row[f"{name}_before"]
-        change = 100 * (row[name] - before) / before if before > 0 else None
+        change = 100 * (row[f"{name}_compared"] - before) / before if before > 0 else None
         row[f"{name}_change"] = rounded(change, "0.1")
     for suffix in ("", "_before"):
         baskets = row[f"baskets{suffix}"]
@@ -179,14 +206,14 @@ def with_ratios(row: Figures) -> Figures:
 
 def with_margins(row: Figures) -> Figures:
     """Margins to a cent and rates in percent, of what has a cost; None where there is none."""
-    for suffix in ("", "_before"):
+    for suffix in ("", "_compared", "_before"):
         known, cost = row[f"known{suffix}"], row[f"exact_cost{suffix}"]
         row[f"exact_margin{suffix}"] = None if known is None else known - cost
         row[f"margin{suffix}"] = rounded(row[f"exact_margin{suffix}"], "0.01")
         row[f"percent{suffix}"] = share(row[f"exact_margin{suffix}"], known)
     row["cost"] = rounded(row["exact_cost"], "0.01")
     row["known_share"] = share(row["known"] or Decimal(0), row["revenue"])
-    margin, before = row["exact_margin"], row["exact_margin_before"]
+    margin, before = row["exact_margin_compared"], row["exact_margin_before"]
     both = margin is not None and before is not None
     row["margin_change"] = share(margin - before, before) if both else None
     return row
