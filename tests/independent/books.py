@@ -55,22 +55,22 @@ FROM lines JOIN stores USING (store_id) JOIN products USING (product_id)
 FIGURES = """
 SELECT {key} AS key,
        coalesce(sum(amount) FILTER (NOT before), 0) AS revenue,
-       coalesce(sum(amount) FILTER (NOT before AND both), 0) AS revenue_compared,
-       coalesce(sum(amount) FILTER (before AND both), 0) AS revenue_before,
+       coalesce(sum(amount) FILTER (NOT before AND paired), 0) AS revenue_compared,
+       coalesce(sum(amount) FILTER (before AND paired), 0) AS revenue_before,
        coalesce(sum(quantity) FILTER (NOT before), 0) AS units,
-       coalesce(sum(quantity) FILTER (NOT before AND both), 0) AS units_compared,
-       coalesce(sum(quantity) FILTER (before AND both), 0) AS units_before,
+       coalesce(sum(quantity) FILTER (NOT before AND paired), 0) AS units_compared,
+       coalesce(sum(quantity) FILTER (before AND paired), 0) AS units_before,
        count(DISTINCT (store_id, day, receipt)) FILTER (NOT before) AS baskets,
-       count(DISTINCT (store_id, day, receipt)) FILTER (before AND both) AS baskets_before,
+       count(DISTINCT (store_id, day, receipt)) FILTER (before AND paired) AS baskets_before,
        count(*) FILTER (NOT before) AS lines,
        sum(amount) FILTER (NOT before AND unit_cost IS NOT NULL) AS known,
-       sum(amount) FILTER (NOT before AND both AND unit_cost IS NOT NULL) AS known_compared,
-       sum(amount) FILTER (before AND both AND unit_cost IS NOT NULL) AS known_before,
+       sum(amount) FILTER (NOT before AND paired AND unit_cost IS NOT NULL) AS known_compared,
+       sum(amount) FILTER (before AND paired AND unit_cost IS NOT NULL) AS known_before,
        sum(quantity * unit_cost) FILTER (NOT before) AS exact_cost,
-       sum(quantity * unit_cost) FILTER (NOT before AND both) AS exact_cost_compared,
-       sum(quantity * unit_cost) FILTER (before AND both) AS exact_cost_before
-FROM (SELECT *, NOT EXISTS (SELECT FROM left_out WHERE left_out.store_id = rows.store_id
-                            AND left_out.shown = rows.shown) AS both
+       sum(quantity * unit_cost) FILTER (NOT before AND paired) AS exact_cost_compared,
+       sum(quantity * unit_cost) FILTER (before AND paired) AS exact_cost_before
+FROM (SELECT *, NOT EXISTS (SELECT 1 FROM left_out WHERE left_out.store_id = rows.store_id
+                            AND left_out.shown = rows.shown) AS paired
       FROM (SELECT false AS before, day AS shown, * FROM sold WHERE day BETWEEN $first AND $last
       UNION ALL
       SELECT true, (day + $shift::integer)::date, * FROM sold

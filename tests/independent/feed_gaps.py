@@ -22,26 +22,27 @@ days AS (
 silent AS (
     SELECT days.*, (SELECT max(fed.day) FROM fed
                     WHERE fed.store_id = days.store_id AND fed.day < days.day) AS last_sale
-    FROM days WHERE NOT EXISTS (SELECT FROM fed WHERE fed.store_id = days.store_id
+    FROM days WHERE NOT EXISTS (SELECT 1 FROM fed WHERE fed.store_id = days.store_id
                                 AND fed.day = days.day)
 ),
 -- The same weekday in the first week of the silence.
 judged AS (
-    SELECT store_id, day, (day - 7 * ((day - last_sale - 1) // 7))::date AS like_day FROM silent
+    SELECT store_id, day, day - (7 * ((day - last_sale - 1) // 7))::integer AS like_day FROM silent
 ),
 weeks AS (
     SELECT judged.*, k,
-           EXISTS (SELECT FROM fed WHERE fed.store_id = judged.store_id
-                   AND fed.day = judged.like_day - 7 * k::integer) AS sold_then,
-           EXISTS (SELECT FROM fed WHERE fed.store_id = judged.store_id
-                   AND fed.day BETWEEN judged.like_day - 7 * k::integer
-                                   AND judged.like_day - 7 * k::integer + 6) AS alive
+           EXISTS (SELECT 1 FROM fed WHERE fed.store_id = judged.store_id
+                   AND fed.day = judged.like_day - (7 * k)::integer) AS sold_then,
+           EXISTS (SELECT 1 FROM fed WHERE fed.store_id = judged.store_id
+                   AND fed.day BETWEEN judged.like_day - (7 * k)::integer
+                                   AND judged.like_day - (7 * k)::integer + 6) AS alive
     FROM judged, range(1, 9) AS r(k)
 )
 SELECT store_id, day FROM weeks JOIN stores USING (store_id)
 WHERE day >= $first AND is_active AND day < timezone(time_zone, now())::date
 GROUP BY store_id, day
-HAVING count(*) FILTER (sold_then) >= 3 AND count(*) FILTER (sold_then) >= count(*) FILTER (alive) - 1
+HAVING count(*) FILTER (sold_then) >= 3
+   AND count(*) FILTER (sold_then) >= count(*) FILTER (alive) - 1
 """
 
 
