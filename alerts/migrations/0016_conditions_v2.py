@@ -11,6 +11,6 @@ BEFORE = import_module("alerts.migrations.0003_evaluation").CONDITIONS
 
 
 class Migration(migrations.Migration):
-    dependencies = [("alerts", "0014_evaluation_as_owner"), ("sales", "0007_sales_days")]
+    dependencies = [("alerts", "0015_versions"), ("sales", "0008_sales_days")]
 
     operations = [RunSQL((SQL / "alert_conditions_v2.sql").read_text(), BEFORE)]

@@ -9,7 +9,7 @@ SQL = Path(__file__).parents[1] / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sales", "0006_ledger_writes")]
+    dependencies = [("sales", "0007_ledger_keys")]
 
     operations = [
         RunSQL(
