@@ -27,7 +27,8 @@ def changed(change: str, back: str) -> Iterator[None]:
 
 
 def test_it_finds_nothing_wrong_as_migrated() -> None:
-    assert checks.check_database(databases=["default", "owner", "operator"]) == []
+    found = checks.check_database(databases=["default", "owner", "operator"])
+    assert not found, "\n".join(f"{message.msg} {message.hint}" for message in found)
 
 
 def answers(monkeypatch, version, licence="timescale", server=17) -> list[str]:
