@@ -16,6 +16,8 @@ from inventory.models import Product
 from inventory.queries import VELOCITY_DAYS
 from inventory.timeline import Line, Mark, Panel, Timeline
 from sales.days import last_business_day, last_day_notes, last_days, period_end
+from sales.gaps import Gaps, gaps
+from shelfops.reports.chart import Gap
 from shelfops.reports.filters import PeriodFilter
 from shelfops.reports.period import Period, long_date
 from shelfops.reports.sql import Row
@@ -79,7 +81,9 @@ class ProductReport(Report):
         return "product-history"
 
     def history(self, filters: PeriodFilter, period: Period) -> list[Row]:
-        return queries.history(self.product.pk, filters.stores, period)
+        """Nothing is compared here, so that the period is asked for gaps against itself."""
+        days = queries.history(self.product.pk, filters.stores, period)
+        return with_gaps(days, gaps(filters.stores, period, period))
 
     def events(self, filters: PeriodFilter, period: Period) -> list[Row]:
         may = self.request.user.has_perm
@@ -104,6 +108,8 @@ class ProductReport(Report):
             Column("order_up_to", "Order up to", Kind.UNITS, nothing=""),
             Column("events", "What happened", nothing=""),
         ]
+        if any(row["without"] for row in days):
+            columns.append(Column("without", "Without data", nothing=""))
         if not self.sees_amounts:
             columns = [column for column in columns if column.key not in AMOUNTS]
         units, revenue = days[0]["all_units"], days[0]["all_revenue"]
@@ -164,11 +170,17 @@ class ProductReport(Report):
         return [Panel("panel-stock", "Stock at the close of the day", "units", lines)][: len(lines)]
 
     def sales_panel(self, days: list[Row]) -> Panel:
+        def values(key: str) -> list[Any]:
+            return [None if row["is_gap"] else row[key] for row in days]
+
         lines = [
-            Line("Velocity, 7 days", [row["velocity"] for row in days], role="limit"),
-            Line("Units sold", [row["units"] for row in days], "columns"),
+            Line("Velocity, 7 days", values("velocity"), role="limit"),
+            Line("Units sold", values("units"), "columns"),
         ]
-        return Panel("panel-sales", "Units sold", "units", lines)
+        missing = [
+            Gap(n, f"no data from {row['without']}") for n, row in enumerate(days) if row["is_gap"]
+        ]
+        return Panel("panel-sales", "Units sold", "units", lines, missing)
 
     def price_panel(self, days: list[Row]) -> list[Panel]:
         prices = [row["price"] for row in days]
@@ -246,6 +258,19 @@ class ProductReport(Report):
 
     def may(self, permission: str) -> bool:
         return bool(self.request.user.has_perm(permission))
+
+
+def with_gaps(days: list[Row], found: Gaps) -> list[Row]:
+    """Each day with what it is `without`; a gap on which nothing was sold has no figures."""
+
+    def marked(day: Row) -> Row:
+        is_gap = found.is_gap(day["business_date"])
+        is_empty = is_gap and not day["units"] and not day["revenue"]
+        nothing = {"units": None, "revenue": None, "velocity": None} if is_empty else {}
+        without = found.without(day["business_date"]) or None
+        return {**day, **nothing, "is_gap": is_gap, "without": without}
+
+    return [marked(day) for day in days]
 
 
 def with_events(days: list[Row], events: list[Row]) -> list[Row]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from shelfops.reports.chart import Gap
 from shelfops.reports.period import long_date
 
 
@@ -24,10 +25,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
+    """`gaps` are hatched, and break its lines."""
+
     id: str
     title: str
     unit: str
     lines: list[Line]
+    gaps: Sequence[Gap] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class Timeline:
         for mark in spec["marks"]:
             mark["day"] = mark["day"].isoformat()
         for panel in spec["panels"]:
+            panel["gaps"] = [
+                {**gap._asdict(), "label": spec["names"][gap.place]} for gap in panel["gaps"]
+            ]
             for line in panel["lines"]:
                 line["values"] = [None if v is None else float(v) for v in line["values"]]
         return spec

@@ -2,7 +2,7 @@
 // as wide as each other, and a line at the pointer's day runs through all panels.
 (() => {
   const AXIS = 84;
-  const { palette, number, short, calm } = window.shelfCharts;
+  const { palette, number, short, calm, hatching } = window.shelfCharts;
   const SIGNS = {
     critical: ["triangle", "#dc2626"],
     warning: ["rectRot", "#d97706"],
@@ -16,7 +16,7 @@
 
   const day = (iso) => new Date(`${iso}T00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-  const dataset = (line, colours) => {
+  const dataset = (line, colours, isBroken) => {
     const colour = colours[line.role];
     const bar = line.kind === "columns";
     const area = line.kind === "area";
@@ -31,7 +31,7 @@
       borderDash: line.role === "limit" && line.kind === "steps" ? [5, 4] : [],
       pointRadius: line.kind === "line" && line.values.length <= 31 && line.role === "main" ? 2 : 0,
       pointHitRadius: 12,
-      spanGaps: true,
+      spanGaps: !isBroken,
       stepped: line.kind === "steps" || area,
       order: bar ? 1 : 0,
     };
@@ -94,9 +94,9 @@
     layout: { padding: { right: 8 } },
   });
 
-  const panel = (spec, { id, unit, lines }, colours, last) =>
+  const panel = (spec, { id, unit, lines, gaps }, colours, last) =>
     new Chart(document.getElementById(id), {
-      data: { labels: spec.days, datasets: lines.map((line) => dataset(line, colours)) },
+      data: { labels: spec.days, datasets: lines.map((line) => dataset(line, colours, gaps.length > 0)) },
       options: {
         ...shared(),
         interaction: { mode: "index", intersect: false },
@@ -109,12 +109,16 @@
           tooltip: {
             callbacks: {
               title: ([item]) => spec.names[item.dataIndex],
-              label: ({ dataset: { label }, raw }) => `${label}: ${raw === null ? "–" : number.format(raw)} ${unit}`,
+              label: ({ dataset: { label }, dataIndex, raw }) => {
+                const gap = gaps.find(({ place }) => place === dataIndex);
+                const nothing = gap ? gap.text : `– ${unit}`;
+                return `${label}: ${raw === null ? nothing : `${number.format(raw)} ${unit}`}`;
+              },
             },
           },
         },
       },
-      plugins: [pointer],
+      plugins: [hatching(gaps), pointer],
     });
 
   const marks = (spec, colours) =>

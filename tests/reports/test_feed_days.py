@@ -251,3 +251,46 @@ class TestGaps:
         assert len(page.context["charts"][0]["gaps"]) == 50
         rows = file_rows(client_of(cast.manager).get(SALES, {**query, "format": "csv"}))
         assert [row["Revenue (USD)"] for row in rows[:-1]] == ["10.00"] * 10 + [""] * 50
+
+
+class TestProductPage:
+    def page(self, client_of, user, product, **query):
+        query = {"start": ago(13), "end": ago(7), **query}
+        return client_of(user).get(reverse("reports:product", args=[product.pk]), query)
+
+    def panel(self, page) -> dict:
+        return next(p for p in page.context["timeline"]["panels"] if p["id"] == "panel-sales")
+
+    def test_a_day_without_data_is_drawn_as_a_gap(self, cast, client_of, torn):
+        page = self.page(client_of, cast.admin, cast.product)
+        panel = self.panel(page)
+        velocity, units = (line["values"] for line in panel["lines"])
+        assert units == [5, 5, 5, None, 5, 4, 5]
+        assert [n for n, value in enumerate(velocity) if value is None] == [3]
+        assert panel["gaps"] == [
+            {"place": 3, "text": "no data from 5 of 5 stores", "label": long_date(ago(10))}
+        ]
+        assert f"Hatched: most stores sent no data ({long_date(ago(10))})" in text(page)
+
+    def test_its_table_has_no_figure_of_it(self, cast, client_of, torn):
+        page = self.page(client_of, cast.admin, cast.product, format="csv")
+        rows = {row["Business day"]: row for row in file_rows(page)}
+        gap, partial = rows[str(ago(10))], rows[str(ago(8))]
+        assert (gap["Units sold"], gap["Velocity, 7 days"], gap["Revenue (USD)"]) == ("", "", "")
+        assert gap["Without data"] == "5 of 5 stores"
+        assert (partial["Units sold"], partial["Without data"]) == ("4", "1 of 5 stores")
+        assert rows[""]["Units sold"] == "29"
+
+    def test_it_is_of_the_stores_shown(self, cast, client_of, torn):
+        page = self.page(client_of, cast.admin, cast.product, store=torn.stores[1].pk)
+        assert [gap["place"] for gap in self.panel(page)["gaps"]] == [3, 5]
+
+    def test_a_product_that_did_not_sell_is_no_gap(self, cast, client_of, torn):
+        other = torn.product("OTHER-1")
+        torn.sell(cast.store, other, ago(12), 2, 3)
+        torn.refresh()
+        units = self.panel(self.page(client_of, cast.admin, other))["lines"][1]["values"]
+        assert units == [0, 2, 0, None, 0, 0, 0]
+        near = self.page(client_of, cast.admin, other, start=ago(2), end=ago(0))
+        assert self.panel(near)["gaps"] == []
+        assert "Hatched" not in text(near)
