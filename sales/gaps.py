@@ -8,6 +8,7 @@ lacks is left out of the other, too.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
 from sales.days import WAITED_WEEKS, left_out_notes
@@ -44,6 +45,8 @@ SELECT n, count(*) FILTER (WHERE reported) AS reported,
        (SELECT count(DISTINCT store_id) FROM pairs) AS stores
 FROM pairs GROUP BY n ORDER BY n
 """
+
+CENTS = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,14 @@ class Gaps:
     def days_without(self, days: Iterable[date]) -> list[date]:
         return [day for day in days if self.is_gap(day)]
 
+    def without_any(self, weekday: int) -> int:
+        """On how many such weekdays (1 is Monday) nothing came in from any store."""
+        return sum(
+            (self.period.start + timedelta(n)).isoweekday() == weekday
+            for n, row in self.days.items()
+            if row["missing"] and not row["reported"]
+        )
+
     def by_store(self) -> dict[UUID, int]:
         """On how many days of the period each store's sales are missing."""
         found: dict[UUID, int] = {}
@@ -116,7 +127,7 @@ def gaps(stores: Stores, period: Period, compared: Period) -> Gaps:
 
 
 def marked(rows: list[Row], by: str, found: Gaps) -> list[Row]:
-    """Rows of a table by day, week, month or store, which say what they are `without`.
+    """Rows of a table by time or store, which say what they are `without`.
 
     Where nothing came in that was expected, there is no figure.
     """
@@ -131,7 +142,21 @@ def marked(rows: list[Row], by: str, found: Gaps) -> list[Row]:
         ]
     if by in ("week", "month"):
         return [_with(row, _span(row, found)) for row in rows]
+    if by == "hour":
+        return [_hour(row, found.without_any(row["weekday"])) for row in rows]
     return rows
+
+
+def _hour(row: Row, missing: int) -> Row:
+    """Its average is of the days on which anything came in."""
+    if not missing:
+        return {**row, "without": None}
+    left = row["days"] - missing
+    without = f"{missing} of {_days(row['days'])}"
+    if not left:
+        return {**_with(row, without), "average": None}
+    average = (row["revenue"] / left).quantize(CENTS, ROUND_HALF_UP)
+    return {**row, "average": average, "without": without}
 
 
 def _span(row: Row, found: Gaps) -> str:

@@ -1,6 +1,7 @@
 """The last day of sales where few stores have reported, and days on which a feed is missing."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
@@ -241,6 +242,19 @@ class TestGaps:
         lacking = [row["Without data"] for row in weeks if row["Without data"]]
         days = next(row["Days"] for row in weeks if row["From"] <= str(ago(10)) <= row["To"])
         assert lacking == [f"1 of {days} day{'s' * (days != '1')}"]
+
+    def test_hours_of_the_week_are_averages_of_the_days_with_data(self, cast, client_of, torn):
+        """Of the two such weekdays, one has nothing; on the 8th day ago one store is missing."""
+        query = {"start": ago(20), "end": ago(7), "by": "hour", "format": "csv"}
+        *rows, total = file_rows(client_of(cast.admin).get(SALES, query))
+        assert total["Revenue (USD)"] == f"{6 * 510 - 101 + 50 * 34}.00"
+        empty = [row for row in rows if row["Weekday"] == f"{ago(10):%a}"]
+        assert {row["Without data"] for row in empty} == {"1 of 2 days"}
+        assert sum(Decimal(row["Revenue a day (USD)"]) for row in empty) == 250
+        partial = [row for row in rows if row["Weekday"] == f"{ago(8):%a}"]
+        assert {row["Without data"] for row in partial} == {""}
+        each = sum(Decimal(row["Revenue a day (USD)"]) for row in partial)
+        assert each == Decimal(510 - 101 + 250) / 2
 
     def test_a_store_long_silent_is_a_gap_and_no_zero(self, cast, client_of, shop):
         for back in range(50, 110):
