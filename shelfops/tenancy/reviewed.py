@@ -69,8 +69,8 @@ REVIEWED: dict[str, str] = {
     "public.remove_imported_reorder_points(uuid)": "2dc10333c570bf45",
     # as above
     "public.remove_imported_stores(uuid)": "a533dd9ca6414f6b",
-    # writes down days, nothing of a customer
-    "public.request_refresh(timestamp with time zone[])": "ed587c1bb2610601 910b440c513cd356",
+    # writes down days of the current customer, a bounded number
+    "public.request_refresh(timestamp with time zone[])": "b90440ebfb457192",
     # the customer's own days alone
     "public.days_to_refresh()": "dd92128c34e977b6",
     # a trigger: the store is one that the writer was allowed to change, with its own customer

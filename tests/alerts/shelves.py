@@ -9,6 +9,8 @@ from alerts.models import Alert, AlertEvent, AlertRule, Evaluation
 from inventory.models import Product, ReorderPoint, Store
 from shelfops.tenancy.context import tenant
 from shelfops.tenancy.models import Customer
+from shelfops.timescale.refresh import refresh_requested
+from tests.refreshing import watermarks
 
 COUNT = """
 WITH counted AS (
@@ -51,6 +53,10 @@ class Shelves:
     def sell(self, product: Product, days_ago: list[int], quantity: float = 1) -> None:
         moments = [self.now - timedelta(days=days) for days in days_ago]
         self.execute(SELL, product=product.pk, moments=moments, quantity=quantity)
+        self.execute("SELECT request_refresh(%(moments)s)", moments=moments)
+        # Below its watermark, which other tests may have moved, an aggregate has to be refreshed.
+        if any(watermark > min(moments) for watermark in watermarks().values()):
+            refresh_requested()
 
     def reorder_at(self, product: Product, quantity: float) -> None:
         with tenant(self.customer):

@@ -13,7 +13,6 @@ from alerts.rules.queries import rules_in_force, tried
 from shelfops.tenancy.context import tenant
 from tests.alerts.shelves import Shelves
 from tests.cast import Cast
-from tests.refreshing import refresh_all
 
 ADD = reverse("admin:alerts_alertrule_add")
 WHICH = reverse("admin:alerts_alertrule_which")
@@ -131,7 +130,6 @@ def test_it_tries_feed_gaps_on_the_silences_that_there_were(cast: Cast, shelves:
     Since the last of them the store has been silent for 20 days.
     """
     shelves.sell(cast.product, [*range(1, 20), *range(23, 60)])
-    refresh_all()
     with tenant(cast.customer):
         trials = {
             hours: tried(AlertRule(alert_type="feed_gap", threshold=hours, severity="critical"))

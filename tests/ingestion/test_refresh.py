@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import ProgrammingError, connection, connections, transaction
+from django.db import DatabaseError, ProgrammingError, connection, connections, transaction
 
 from shelfops.ingestion.undo import undo
 from shelfops.tenancy.context import tenant
@@ -125,6 +125,54 @@ def test_it_shows_late_lines_and_an_undo_of_the_present_day(cast: Cast) -> None:
     undo(cast.customer, late, "x")
     refresh_requested()
     assert query(cast.customer, LINES) == [(1, 1, 1, 1)]
+
+
+ASK = "SELECT request_refresh(ARRAY[%s, %s]::timestamptz[])"
+REQUESTS = "SELECT count(*) FROM timeseries.refresh_requests WHERE asked_for = %s"
+
+
+def requests_of(cast: Cast) -> int:
+    with owner_cursor() as cursor:
+        cursor.execute(REQUESTS, [cast.customer.pk])
+        return cursor.fetchone()[0]
+
+
+def test_it_writes_a_transaction_s_requests_for_a_day_once_and_none_of_days_not_kept(
+    cast: Cast,
+) -> None:
+    for _ in range(2):
+        with tenant(cast.customer), connection.cursor() as cursor:
+            for _ in range(3):
+                cursor.execute(ASK, [days_ago(80), days_ago(60)])
+            cursor.execute(ASK, [days_ago(800), days_ago(-9)])
+    assert requests_of(cast) == 4
+
+
+def test_it_writes_no_request_of_nobody() -> None:
+    with owner_cursor() as cursor:
+        cursor.execute("DELETE FROM timeseries.refresh_requests")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ASK, [days_ago(80), days_ago(60)])
+    with owner_cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM timeseries.refresh_requests")
+        assert cursor.fetchone() == (0,)
+
+
+def test_it_bounds_how_many_requests_wait(cast: Cast) -> None:
+    with owner_cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO timeseries.refresh_requests (days, asked_for)"
+            " SELECT 'empty', %s FROM generate_series(1, 10000)",
+            [cast.customer.pk],
+        )
+    with (
+        pytest.raises(DatabaseError, match="still to be refreshed for 10,000"),
+        tenant(cast.customer),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(ASK, [days_ago(80), days_ago(60)])
+    with owner_cursor() as cursor:
+        cursor.execute("DELETE FROM timeseries.refresh_requests")
 
 
 def test_it_refuses_to_refresh_inside_a_transaction(cast: Cast) -> None:
