@@ -55,7 +55,7 @@ class Shelves:
         self.execute(SELL, product=product.pk, moments=moments, quantity=quantity)
         self.execute("SELECT request_refresh(%(moments)s)", moments=moments)
         # Below its watermark, which other tests may have moved, an aggregate has to be refreshed.
-        if any(watermark > min(moments) for watermark in watermarks().values()):
+        if any(moments and watermark > min(moments) for watermark in watermarks().values()):
             refresh_requested()
 
     def reorder_at(self, product: Product, quantity: float) -> None:
