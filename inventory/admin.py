@@ -30,6 +30,7 @@ from shelfops.ledgers import LedgerAdmin, midnight
 class StoreAdmin(InFiles, BackOfficeAdmin):
     empty_text = "Add your first store, or have one assigned to you by an administrator."
     form = StoreForm
+    fields = ("code", "name", "time_zone", "from_tomorrow", "is_active")
     list_display = ("name", "code", "time_zone", "is_active")
     list_filter = (("is_active", BooleanRadioFilter),)
     master = STORES

@@ -20,7 +20,7 @@ class StoreForm(VersionedForm):
     # Asked only of those who change the zone of a store that has sales or counts.
     from_tomorrow = forms.BooleanField(
         required=False,
-        label="From tomorrow on",
+        label="Change from tomorrow on",
         help_text="Days until today keep the old time zone.",
         widget=forms.HiddenInput,
     )

@@ -22,6 +22,6 @@ def warning(store: Store, old: str, new: str) -> str:
     return (
         f"{store.name} has sales or counts of stock. Its days until today stay as they are, and"
         f" files of these days are still read in {old}. From tomorrow on, its days follow {new}."
-        " Tick the box below if you want that. If the old days are wrong, too: undo their imports,"
-        " change the time zone, and import the files again."
+        " To do this, switch on “Change from tomorrow on”. If the old days are wrong, too: undo"
+        " their imports, change the time zone, and import the files again."
     )

@@ -82,11 +82,17 @@ def period_end(found: Row) -> date:
     return day
 
 
+def is_late(found: Row) -> bool:
+    """Whether days that are over have passed since, without any sales."""
+    day = found["last_day"]
+    return bool(day and day < found["last_full_day"] and not found["early_day"])
+
+
 def last_day_notes(found: Row) -> list[str]:
     """What to tell people about the last day: that it is late, or that stores are missing."""
     day, early = found["last_day"], found["early_day"]
     notes = []
-    if day and day < found["last_full_day"] and not early:
+    if is_late(found):
         notes.append(f"The latest sales received are of {long_date(day)}.")
     if found["reported"] and found["reported"] < found["expected"]:
         notes.append(_reported(day, found["reported"], found["expected"]))
@@ -103,8 +109,12 @@ def left_out_notes(left_out: int, stores: int, days: Sequence[date] | None) -> l
     """That a comparison leaves out stores, and on which days their sales are missing."""
     if not left_out:
         return []
-    names = [long_date(day) for day in days or ()]
-    listed = ", ".join(names) if len(names) <= LISTED_DAYS else f"{len(names):,} days"
-    return [
-        f"Left out of the comparison: {left_out:,} of {stores:,} stores, without data on {listed}."
-    ]
+    where = f"{left_out:,} of {stores:,} stores, without data on {listed(days or ())}"
+    return [f"Left out of the comparison: {where}."]
+
+
+def listed(days: Sequence[date]) -> str:
+    """A few days by name, more by their number."""
+    if len(days) > LISTED_DAYS:
+        return f"{len(days):,} days"
+    return ", ".join(long_date(day) for day in days)

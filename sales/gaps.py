@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from sales.days import WAITED_WEEKS, left_out_notes
+from sales.days import WAITED_WEEKS, listed
 from sales.scope import StoreDay, Stores
 from shelfops.reports.period import Period
 from shelfops.reports.sql import Row, rows
@@ -75,9 +75,11 @@ class Gaps:
             self.compared.start + timedelta(n) for n, row in self.days.items() if row["not_before"]
         ]
         stores = next((row["stores"] for row in self.days.values()), 0)
-        return left_out_notes(
-            len({store for store, _ in self.left_out}), stores, sorted(set(missing))
-        )
+        left_out = len({store for store, _ in self.left_out})
+        if not left_out:
+            return []
+        where = f"{left_out:,} of {stores:,} stores ({listed(sorted(set(missing)))})"
+        return [f"Left out of the comparison: days without data in {where}."]
 
     def is_gap(self, day: date) -> bool:
         row = self._row(day)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist
 from django.db.models import Model
 
 from shelfops.tenancy.versions import Versioned, name_of_changer
@@ -141,10 +141,15 @@ class VersionedForm(forms.ModelForm):
             for name in differing:
                 self.keep(name)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the choice is all that is wrong."""
+        return bool(self.conflict) and list(self.errors) == [NON_FIELD_ERRORS]
+
     def ask(self, names: list[str]) -> None:
         choices = [self.choice(name) for name in names]
         self.conflict = Conflict(name_of_changer(self.row.changed_by), self.row.changed_at, choices)
-        self.add_error(None, "Nothing is saved yet: choose which values count, and save again.")
+        self.add_error(None, "Nothing is saved yet. Choose one value per field and save again.")
 
     def settle(self, names: list[str]) -> None:
         choices = [self.choice(name) for name in names]

@@ -12,7 +12,7 @@ from django.urls import reverse
 from alerts.models import AlertType, Severity
 from inventory.queries import VELOCITY_DAYS, StockScope
 from inventory.queries import stock as stock_rows
-from sales.days import last_day_notes, last_days, left_out_notes, period_end
+from sales.days import is_late, last_day_notes, last_days, left_out_notes, period_end
 from shelfops.admin import store_ids
 from shelfops.home import queries
 from shelfops.reports.period import Period, long_date
@@ -108,11 +108,12 @@ def sales(customer: Customer, stores: queries.Stores, days: Row) -> Section:
     found = queries.day_against(stores, day)
     only = {"start": day, "end": day, "by": "store"}
     link = f"{reverse('reports:sales')}?{urlencode(only)}"
-    notes = [
-        *last_day_notes(days),
-        *left_out_notes(found["left_out"], found["stores"], found["missing_on"]),
-    ]
-    text = " ".join([f"{long_date(day)}.", *notes])
+    left_out = left_out_notes(found["left_out"], found["stores"], found["missing_on"])
+    if is_late(days):
+        shown = [f"{long_date(day)}, the last day that has come in.", *last_day_notes(days)[1:]]
+    else:
+        shown = [f"{long_date(day)}.", *last_day_notes(days)]
+    text = " ".join([*shown, *left_out])
     cards = [sales_card(found, key, label, f"{day:%A}", link) for key, label in MEASURES]
     cards[0] = Card(f"Revenue ({customer.currency})", cards[0].value, link, cards[0].notes)
     return Section(title, text, cards, link=link, link_text="By store")

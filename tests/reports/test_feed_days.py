@@ -179,13 +179,13 @@ class TestComparison:
         page = client_of(cast.admin).get(SALES, {"start": ago(13), "end": ago(7)})
         names = ", ".join(long_date(ago(n)) for n in (18, 10, 8))
         assert page.context["left_out_notes"] == [
-            f"Left out of the comparison: 5 of 5 stores, without data on {names}."
+            f"Left out of the comparison: days without data in 5 of 5 stores ({names})."
         ]
         whole = client_of(cast.admin).get(SALES, {"start": ago(6), "end": ago(0), "by": "week"})
-        assert "without data on" in text(whole)  # the week before is the torn one
+        assert "days without data in" in text(whole)  # the week before is the torn one
         near = client_of(cast.admin).get(SALES, {"start": ago(2), "end": ago(0)})
         assert near.context["left_out_notes"] == []
-        assert "Without data" not in text(near)
+        assert "Left out of" not in text(near)
 
     @pytest.mark.parametrize("by", ["week", "store", "department", "category", "product"])
     @pytest.mark.parametrize("figures", ["sales", "margin"])
