@@ -195,7 +195,7 @@ class BackOfficeAdmin(StoreScoped, ModelAdmin):
         self, request: HttpRequest, opts: Any, object_id: str
     ) -> HttpResponse:
         """Another customer's row, another store's, and none at all look the same."""
-        if request.method != "POST":
+        if request.method != "POST" or not self.has_change_permission(request):
             raise Http404
         context = {
             **self.admin_site.each_context(request),

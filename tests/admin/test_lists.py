@@ -112,7 +112,8 @@ def test_it_never_counts_rows(cast, client_of, page):
     client = client_of(cast.admin)
     with CaptureQueriesContext(connection) as captured:
         client.get(changelist(page))
-    assert not [q["sql"] for q in captured if "COUNT(*)" in q["sql"].upper()]
+    # As Django asks for the length of a list; the stores that reported are counted by day.
+    assert not [q["sql"] for q in captured if 'COUNT(*) AS "__count"' in q["sql"]]
 
 
 @pytest.mark.parametrize("page", LISTS)

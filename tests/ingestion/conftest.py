@@ -27,7 +27,7 @@ def spool(
 
 
 @pytest.fixture(autouse=True)
-def started(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+def refreshes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """How often a refresh was started in a process of its own: noted here, and not done."""
     noted: list[bool] = []
     monkeypatch.setattr(pending, "start_refresh", lambda: noted.append(True))

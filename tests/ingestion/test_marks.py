@@ -36,7 +36,7 @@ def undo(cast):
     return logged_in(cast.admin).post(url, {"post": "yes"})
 
 
-def test_it_marks_the_days_of_an_undone_import_until_their_totals_are_right(cast, pages, started):
+def test_it_marks_the_days_of_an_undone_import_until_their_totals_are_right(cast, pages, refreshes):
     load_sales(cast.customer, sale(cast))
     refresh_requested()
     assert marked(cast.admin, pages) == []
@@ -47,7 +47,7 @@ def test_it_marks_the_days_of_an_undone_import_until_their_totals_are_right(cast
     assert marked(cast.admin, pages) == []
 
 
-def test_undoing_starts_the_refresh_at_once(cast, started):
+def test_undoing_starts_the_refresh_at_once(cast, refreshes):
     load_sales(cast.customer, sale(cast))
     undo(cast)
-    assert started == [True]
+    assert refreshes == [True]

@@ -118,8 +118,8 @@ def test_it_shows_the_change_in_percent(cast, client_of, shop):
     shop.sell(cast.store, cast.product, ago(7), 4, "120.00")
     shop.refresh()
     *days, total = report(client_of, cast.admin, period="7")
-    assert total["Revenue change (%)"] == "25"
-    assert total["Units change (%)"] == "-25"
+    assert total["Revenue change (%)"] == "25.0"
+    assert total["Units change (%)"] == "-25.0"
     assert days[0]["Revenue change (%)"] == ""
 
 

@@ -106,13 +106,15 @@ def test_it_reads_few_chunks_and_no_transactions(cast: Cast, a_year: Shop) -> No
 
 
 def test_it_reads_dead_stock_of_its_days(cast: Cast, a_year: Shop) -> None:
-    """The last sale is looked for half a year back, which is what is read at most."""
+    """The last sale is looked for half a year back, which is what is read at most.
+
+    Sales of today count as well: they may be read from the lines, of the latest chunks.
+    """
     _, aggregate = tables(cast)
     params = unsold.dead_params(ALL, SHORT, 50, 0)
-    text = plan(cast, unsold.dead_statement("cost_value"), params)
-    assert " on transactions" not in text
-    found, there = read(text), read(plan(cast, "SELECT count(*) FROM daily_sales", {}))
-    assert set(found) == {aggregate}
+    found = read(plan(cast, unsold.dead_statement("cost_value"), params))
+    there = read(plan(cast, "SELECT count(*) FROM daily_sales", {}))
+    assert sum(len(chunks) for table, chunks in found.items() if table != aggregate) <= 2
     assert len(found[aggregate]) < len(there[aggregate]) * 0.75
 
 

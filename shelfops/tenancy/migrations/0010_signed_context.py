@@ -96,9 +96,10 @@ END $$;
 
 ALTER FUNCTION public.current_user_is_operator() PARALLEL RESTRICTED;
 REVOKE ALL ON FUNCTION private.context(), private.mac(private.context_keys, text),
+    public.current_customer_id(), public.current_user_id(), public.current_import_batch_id(),
+    public.current_session_key(), public.current_login_user_id() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.current_customer_id(), public.current_user_id(),
     public.current_import_batch_id(), public.current_session_key(),
-    public.current_login_user_id() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION public.current_import_batch_id(), public.current_session_key(),
     public.current_login_user_id() TO shelfops_app, shelfops_operator;
 """
 UNSIGNED = """
@@ -112,6 +113,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY INVOKER AS $$
 BEGIN
     RETURN nullif(pg_catalog.current_setting('app.current_user_id', true), '')::pg_catalog.uuid;
 END $$;
+GRANT EXECUTE ON FUNCTION public.current_customer_id(), public.current_user_id() TO PUBLIC;
 DROP FUNCTION IF EXISTS public.current_import_batch_id();
 DROP FUNCTION IF EXISTS public.current_session_key();
 DROP FUNCTION IF EXISTS public.current_login_user_id();
